@@ -1,0 +1,218 @@
+"""Runs jobs: from the store, else under a lock, else rolls out.  One rollout is alive at a time."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import xarray as xr
+
+from harness import numerics
+from harness.audit import PrecisionAudit
+from harness.diagnostics.measure import Measure
+from harness.interventions import Intervention
+from harness.jobs import Job, key
+from harness.record import Record, Store
+from harness.rollout import Rolled, Source, read_truth, roll
+from harness.surrogates import registry
+from harness.surrogates.base import Surrogate
+from harness.surrogates.registry import ModelSpec
+from harness.truth.well import Frames
+from harness.truth.window import Simulation
+
+#: what a caller sees of the progress: the job, steps done, steps in all
+OnStep = Callable[[Job, int, int], None]
+
+
+class RolloutError(RuntimeError):
+    """A job that could not be done: names the job, the sizes and the cause."""
+
+
+@dataclass
+class Done:
+    """One record handed out during this session."""
+
+    job: Job
+    record: Record
+    from_store: bool
+    seconds: float
+
+
+class Engine:
+    """Makes records.  Holds one surrogate, the last used, and no frames between jobs.
+
+    simulations: everything the protocols of the run refer to (replays look things up there).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        device: torch.device,
+        simulations: Sequence[Simulation],
+        on_step: OnStep = lambda job, step, steps: None,
+    ) -> None:
+        self.store = store
+        self.device = device
+        self.done: dict[str, Done] = {}
+        self._simulations = tuple(simulations)
+        self._on_step = on_step
+        self._held: tuple[ModelSpec, Surrogate] | None = None
+        self._digests: dict[ModelSpec, tuple[str, str]] = {}
+        self._keys: dict[Job, str] = {}
+        self._failures: dict[str, Exception] = {}
+
+    def surrogate(self, spec: ModelSpec) -> Surrogate:
+        """The loaded model; the one held before is dropped first, so one is in memory at a time."""
+        if self._held is None or self._held[0] != spec:
+            self._held = None
+            _free()
+            self._held = (spec, registry.load(spec, self._simulations))
+        return self._held[1]
+
+    def fingerprint(self, spec: ModelSpec) -> str:
+        """Digest of a model's weights and configuration."""
+        return self._identity(spec)[0]
+
+    def _identity(self, spec: ModelSpec) -> tuple[str, str]:
+        if spec not in self._digests:
+            surrogate = self.surrogate(spec)
+            self._digests[spec] = (surrogate.fingerprint(), registry.source_digest(surrogate))
+        return self._digests[spec]
+
+    def key(self, job: Job) -> str:
+        """The job's name in the store."""
+        if job not in self._keys:
+            identity = self._identity(job.model) if job.model else None
+            with numerics.strict():
+                self._keys[job] = key(job, identity, self.device)
+        return self._keys[job]
+
+    def record(self, job: Job) -> Record:
+        """The job's record: this session's, else the store's, else made now under the key's lock.
+
+        Raises RolloutError; a job that failed once in this session fails again at once.
+        """
+        name = self.key(job)
+        if name in self.done:
+            return self.done[name].record
+        if name in self._failures:
+            raise RolloutError(f"{job} failed before: {self._failures[name]}") from self._failures[name]
+        record = self.store.get(name)
+        started, made = time.perf_counter(), False
+        if record is None:
+            with self.store.lock(name):
+                record = self.store.get(name)
+                if record is None:
+                    record, made = self.store.put(name, self._make(job, name)), True
+        self.done[name] = Done(job, record, not made, time.perf_counter() - started)
+        return record
+
+    def _make(self, job: Job, name: str) -> xr.Dataset:
+        try:
+            with numerics.strict(), torch.no_grad():
+                return MAKERS[job.kind](self, job)
+        except torch.cuda.OutOfMemoryError as error:
+            failure = RolloutError(f"{job}: out of GPU memory on {self.device}: {error}")
+        except Exception as error:
+            failure = RolloutError(f"{job}: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+        finally:
+            _free()
+        self._failures[name] = failure
+        raise failure
+
+    def _measure(self, job: Job, frames: Frames) -> Measure:
+        layout = job.window.simulation.layout
+        guide = (0.0,) * layout.spatial
+        if "magnetic_field" in layout:
+            first = frames.read(job.window.frame(0))[layout.slice("magnetic_field")]
+            guide = tuple(first.double().flatten(1).mean(1).tolist())
+        dtype = torch.float64 if job.kind == "twin" else torch.float32
+        shape = job.window.simulation.shape
+        return Measure(layout, shape, guide, device=self.device, dtype=dtype)
+
+    def _rolled(self, job: Job, frames: Frames, precision: str) -> Rolled:
+        assert job.model is not None
+        window, layout = job.window, job.window.simulation.layout
+        history = torch.stack([frames.read(window.start + i) for i in range(window.n_history)])
+        interventions = [Intervention(name, layout) for name in job.model.interventions]
+        surrogate = self.surrogate(job.model)
+        return Rolled(
+            surrogate, window, history.to(self.device), job.draw, precision, interventions
+        )
+
+    def _roll(self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames) -> xr.Dataset:
+        steps = job.window.steps
+        started = time.perf_counter()
+        data = roll(
+            sources,
+            sides,
+            steps,
+            self._measure(job, frames),
+            on_step=lambda step: self._on_step(job, step, steps),
+            keep_slices=job.kind == "rollout",
+        )
+        return data.assign_attrs(
+            kind=job.kind,
+            simulation=job.window.simulation.name,
+            model=job.model.label if job.model else "truth",
+            precision=job.precision,
+            device=str(self.device),
+            cells=int(torch.tensor(job.window.simulation.shape).prod()),
+            flags=json.dumps(numerics.flags()),
+            torch=torch.__version__,
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _truth(engine: Engine, job: Job) -> xr.Dataset:
+    with Frames(job.window.simulation) as frames:
+        truth = read_truth(frames, job.window, engine.device, torch.float32)
+        return engine._roll(job, [truth], ["truth"], frames)
+
+
+def _rollout(engine: Engine, job: Job) -> xr.Dataset:
+    with Frames(job.window.simulation) as frames:
+        dtype = numerics.DTYPES[job.precision]
+        truth = read_truth(frames, job.window, engine.device, dtype)
+        rolled = engine._rolled(job, frames, job.precision)
+        return engine._roll(job, [truth, rolled], ["truth", "prediction"], frames)
+
+
+def _twin(engine: Engine, job: Job) -> xr.Dataset:
+    with Frames(job.window.simulation) as frames:
+        double = engine._rolled(job, frames, "fp64")
+        single = engine._rolled(job, frames, "fp32")
+        sources: list[Source] = [double, lambda step: single(step).double()]
+        return engine._roll(job, sources, ["fp64", "fp32"], frames)
+
+
+def _audit(engine: Engine, job: Job) -> xr.Dataset:
+    with Frames(job.window.simulation) as frames:
+        rolled = engine._rolled(job, frames, "fp64")
+        rolled(0)
+        with PrecisionAudit() as seen:
+            rolled(1)
+    return xr.Dataset(
+        {"low_precision_calls": ((), sum(seen.leaks.values())), "calls": ((), seen.calls)},
+        attrs={"leaks": json.dumps(dict(seen.leaks)), "kind": "audit"},
+    )
+
+
+MAKERS: dict[str, Callable[[Engine, Job], xr.Dataset]] = {
+    "truth": _truth,
+    "rollout": _rollout,
+    "twin": _twin,
+    "audit": _audit,
+}
+
+
+def _free() -> None:
+    """Failed frames keep tensors alive through traceback cycles; collect them before the next job."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

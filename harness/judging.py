@@ -1,0 +1,188 @@
+"""From a curve and its limit to a verdict, and from a verdict and a baseline to an outcome.
+
+A criterion is one inequality, figure <= limit, judged at every step.  Non-finite figures violate
+it: they are never averaged away and never skipped.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from harness.results import Expectation, Outcome, Verdict
+
+#: A figure is worse than recorded when it exceeds the record by 5 % of it, or by 1 % of the limit
+#: where the record is small: the spread of one record over machines is far below both.
+RELATIVE_TOLERANCE = 0.05
+LIMIT_TOLERANCE = 0.01
+
+
+class Violation(AssertionError):
+    """The physics is broken: the one exception that an expected failure may raise."""
+
+
+class Regression(AssertionError):
+    """Broken worse, or kept less well, than the baseline records.  Not a Violation on purpose."""
+
+
+def judge(
+    figure: xr.DataArray | float,
+    at_most: xr.DataArray | float,
+    unit: str = "",
+    basis: str = "",
+    diverged_at: int | None = None,
+) -> Verdict:
+    """The verdict on `|figure| <= at_most`, at every step and place.
+
+    Args:
+        figure: the judged statistic; with a dimension `step` it is judged from step 1 on, and any
+            other dimension (channel, field) is a place.  A departure may have either sign.
+        at_most: its limit, of a shape that broadcasts against it.
+        unit: symbol of the statistic, printed before the figure.
+        basis: where the limit comes from, printed with the verdict.
+        diverged_at: first non-finite step of the prediction: from there on the figure is infinite.
+
+    Returns:
+        The verdict: figure, limit and margin where the margin |figure| / limit is largest.  A
+        margin above 1 violates the criterion; a limit of zero is kept by a figure of zero only.
+    """
+    value, limit = xr.broadcast(
+        xr.DataArray(np.abs(figure)).astype(float), xr.DataArray(at_most).astype(float)
+    )
+    if "step" in value.dims:
+        value, limit = value.transpose("step", ...), limit.transpose("step", ...)
+        after = value["step"].values >= 1
+        value, limit = value.isel(step=after), limit.isel(step=after)
+        steps = tuple(int(s) for s in value["step"].values)
+    else:
+        value, limit = value.expand_dims("step"), limit.expand_dims("step")
+        steps = ()
+    places = value.dims[1:]
+    values = value.values.reshape(value.shape[0], -1)
+    limits = limit.values.reshape(values.shape)
+    if not np.isfinite(limits).all():
+        raise ValueError(f"the limit of {unit or 'a criterion'} is not finite: {basis}")
+    values = np.where(np.isfinite(values), values, np.inf)
+    if diverged_at is not None and steps:
+        values[np.asarray(steps) >= diverged_at] = np.inf
+    margins = _margins(values, limits)
+    per_step = margins.argmax(axis=1)
+    rows = np.arange(len(values))
+    # np.argmax takes the first of equals, so a divergence is reported at its first step.
+    row = int(margins[rows, per_step].argmax())
+    column = int(per_step[row])
+    return Verdict(
+        figure=float(values[row, column]),
+        limit=float(limits[row, column]),
+        margin=float(margins[row, column]),
+        unit=unit,
+        step=steps[row] if steps else None,
+        where=_place(value, places, column),
+        diverged_at=diverged_at,
+        steps=steps,
+        curve=tuple(map(float, values[rows, per_step])) if steps else (),
+        limit_curve=tuple(map(float, limits[rows, per_step])) if steps else (),
+        basis=basis,
+    )
+
+
+def _margins(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        margins = values / limits
+    return np.where(limits == 0, np.where(values == 0, 0.0, np.inf), margins)
+
+
+def _place(value: xr.DataArray, places: tuple[Any, ...], column: int) -> str | None:
+    if not places:
+        return None
+    index = np.unravel_index(column, [value.sizes[p] for p in places])
+    return ", ".join(
+        str(value[p].values[i]) if p in value.coords else f"{p} {i}"
+        for p, i in zip(places, index, strict=True)
+    )
+
+
+def kept(verdict: Verdict) -> bool:
+    """Whether the criterion holds."""
+    return verdict.margin is not None and verdict.margin <= 1
+
+
+def tolerance(verdict: Verdict) -> float | None:
+    """How much worse than this a later figure may be before it is a regression."""
+    if not math.isfinite(verdict.figure):
+        return None
+    return max(RELATIVE_TOLERANCE * verdict.figure, LIMIT_TOLERANCE * (verdict.limit or 0.0))
+
+
+def expectation(verdict: Verdict, source: str) -> Expectation:
+    """The baseline entry that records this verdict."""
+    step = verdict.diverged_at if not math.isfinite(verdict.figure) else verdict.step
+    return Expectation(
+        verdict="passed" if kept(verdict) else "violated",
+        figure=verdict.figure,
+        limit=verdict.limit,
+        tolerance=tolerance(verdict),
+        step=step,
+        source=source,
+    )
+
+
+def worse(verdict: Verdict, entry: Expectation) -> bool:
+    """Whether today's figure is beyond the recorded one by more than the recorded tolerance.
+
+    Figures are compared in units of their limits, because the worst place may have moved to a
+    channel with another limit.  Between two divergences the earlier one, by more than a tenth, is
+    worse.
+    """
+    if entry.figure is None:
+        return False
+    if not math.isfinite(entry.figure):
+        return (
+            verdict.diverged_at is not None
+            and entry.step is not None
+            and verdict.diverged_at < math.floor(0.9 * entry.step)
+        )
+    if not math.isfinite(verdict.figure):
+        return True
+    bound = entry.figure + (entry.tolerance or 0.0)
+    if entry.limit and verdict.margin is not None and math.isfinite(verdict.margin):
+        return verdict.margin > bound / entry.limit
+    return verdict.figure > bound
+
+
+def outcome(verdict: Verdict, entry: Expectation | None) -> Outcome:
+    """The outcome table: today's verdict against the recorded one."""
+    if entry is None:
+        return "passed" if kept(verdict) else "violated"
+    if entry.verdict == "unrecorded":
+        return "passed" if kept(verdict) else "unrecorded"
+    if kept(verdict) and entry.verdict == "violated":
+        return "repaired"
+    if not kept(verdict) and entry.verdict == "passed":
+        return "violated"
+    if worse(verdict, entry):
+        return "regression"
+    return "passed" if kept(verdict) else "expected"
+
+
+def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> str:
+    """One line, figure first: `div_b_ratio[spectral] D = 0.82 > 0.03 at step 50 (baseline 0.81)`."""
+    if not math.isfinite(verdict.figure):
+        text = f"{name} {verdict.unit} diverged"
+        if verdict.diverged_at is not None or verdict.step is not None:
+            text += f" at step {verdict.diverged_at or verdict.step}"
+        text += f" (limit {verdict.limit:.3g})"
+    else:
+        sign = "<=" if kept(verdict) else ">"
+        text = f"{name} {verdict.unit} = {verdict.figure:.3g} {sign} {verdict.limit:.3g}"
+        if verdict.step is not None:
+            text += f" at step {verdict.step}"
+        if verdict.where:
+            text += f" in {verdict.where}"
+    if entry is not None and entry.figure is not None:
+        recorded = f"{entry.figure:.3g}" if math.isfinite(entry.figure) else "diverged"
+        text += f" (baseline {recorded})"
+    return text

@@ -1,0 +1,26 @@
+"""Where the harness keeps what it makes, and names that are safe as path components."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+#: The checkout that holds suites/, baselines/ and reports/.
+ROOT = Path(__file__).resolve().parent.parent
+
+_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def cache() -> Path:
+    """Folder for simulated truth and stored records: $HARNESS_CACHE, else `cache/` in the checkout."""
+    return Path(os.environ.get("HARNESS_CACHE") or ROOT / "cache").expanduser().resolve()
+
+
+def slug(name: str) -> str:
+    """`name` reduced to letters, digits, dot, dash and underscore, so that it is one path component.
+
+    Nothing that comes from a user or a file may reach a path by another way: separators and
+    leading dots, hence `..`, cannot survive.
+    """
+    return _SLUG.sub("-", name).strip("-.") or "unnamed"

@@ -1,0 +1,171 @@
+"""results.json: what one run found, in a versioned schema.
+
+JUnit, the HTML page, the Markdown summary and every comparison are views of this file and of the
+records beside it.  JSON has no infinities, so non-finite numbers are the strings "Infinity",
+"-Infinity" and "NaN"; reading gives floats back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+#: What became of one test.
+#: passed: criterion kept.  violated: broken, and no baseline knew (red).  expected: broken as
+#: recorded (xfail).  regression: worse than recorded (red).  repaired: recorded as broken, now
+#: kept (red, or reported under --against).  unrecorded: broken where a published baseline holds
+#: no figure: new knowledge, not red.  recorded: figures without a verdict (too few simulations).
+#: not-applicable: the model or the data lacks what the property needs.  error: no figure could
+#: be had.  missing: collected, but never reported (a worker died).
+Outcome = Literal[
+    "passed",
+    "violated",
+    "expected",
+    "regression",
+    "repaired",
+    "unrecorded",
+    "recorded",
+    "not-applicable",
+    "error",
+    "missing",
+]
+
+#: Outcomes that make a run fail ("repaired" does too, except under --against).
+RED: frozenset[str] = frozenset({"violated", "regression", "error", "missing"})
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(ser_json_inf_nan="strings", extra="forbid", frozen=True)
+
+
+class Expectation(_Model):
+    """What a baseline recorded for one test."""
+
+    verdict: Literal["passed", "violated", "unrecorded"]
+    figure: float | None = None
+    limit: float | None = None
+    tolerance: float | None = None
+    step: int | None = None
+    source: str = ""
+
+
+class Verdict(_Model):
+    """One judged figure.
+
+    figure, limit: the statistic and its limit where the margin is worst; a non-finite prediction
+    gives figure = inf.  margin = figure / limit; the criterion is kept while margin <= 1.
+    step, where: the step (None for a scalar figure) and channel, field or criterion part of the
+    worst margin.  curve, limit_curve: worst statistic over everything but `step`, and its limit,
+    per entry of `steps`.
+    """
+
+    figure: float
+    limit: float | None
+    margin: float | None
+    unit: str
+    step: int | None = None
+    where: str | None = None
+    diverged_at: int | None = None
+    steps: tuple[int, ...] = ()
+    curve: tuple[float, ...] = ()
+    limit_curve: tuple[float, ...] = ()
+    basis: str = ""  # where the limit comes from: "W: 1.25 x range of 636 truth frames, 6 simulations"
+
+
+class TestResult(_Model):
+    """One test case: one criterion of one property, for one model on one window (or population)."""
+
+    nodeid: str
+    suite: str  # module stem, e.g. "test_magnetic"
+    property: str  # e.g. "div_b_ratio"
+    criterion: str = ""  # e.g. "spectral"; "" where the property has one criterion
+    statement: str = ""  # the physical statement: first paragraph of the test's docstring
+    model: str
+    protocol: str
+    simulation: str | None = None  # None for a population property
+    window: int | None = None
+    outcome: Outcome
+    message: str = ""  # one line, figure first
+    verdict: Verdict | None = None
+    values: dict[str, float | str | None] = Field(default_factory=dict)  # recorded beside the verdict
+    baseline: Expectation | None = None
+    records: tuple[str, ...] = ()  # keys of the records the test read; file records/<key>.nc
+    seconds: float = 0.0
+
+
+class RecordEntry(_Model):
+    """One record of the run: which job made it, and where it lies."""
+
+    key: str
+    file: str  # relative to the run folder
+    kind: str  # "rollout", "twin", "truth"
+    model: str | None
+    protocol: str | None
+    simulation: str
+    window: int | None
+    precision: str
+    draw: int | None
+    diverged_at: int | None = None
+    diverged_in: str | None = None
+    from_store: bool = False
+    seconds: float = 0.0
+
+
+class ModelEntry(_Model):
+    """A model under test and what identifies it."""
+
+    name: str
+    fingerprint: str
+    n_history: int
+    parameters: int | None = None
+    description: str = ""
+
+
+class Provenance(_Model):
+    """Everything that is needed to repeat the run."""
+
+    command: tuple[str, ...]
+    git_commit: str | None
+    git_dirty: bool | None
+    versions: dict[str, str]
+    platform: str
+    device: str
+    precision: str
+    flags: dict[str, str]
+    draws: str
+    data: dict[str, str]  # protocol -> digest over the data ids of its simulations
+    workers: int
+
+
+class Run(_Model):
+    """One pytest session over suites/."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    started: str  # ISO 8601, UTC
+    seconds: float
+    exit_status: int
+    provenance: Provenance
+    models: tuple[ModelEntry, ...]
+    protocols: tuple[str, ...]
+    tests: tuple[TestResult, ...]
+    records: tuple[RecordEntry, ...]
+    notes: tuple[str, ...] = ()  # e.g. why baselines did not apply, problems with truth files
+    missing: tuple[str, ...] = ()  # collected node ids that never reported
+
+    def save(self, folder: Path) -> Path:
+        """Write results.json atomically; returns its path."""
+        target = folder / "results.json"
+        temporary = target.with_suffix(".json.part")
+        temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        temporary.replace(target)
+        return target
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """Read results.json of a run folder; pydantic.ValidationError names what does not fit."""
+        return cls.model_validate_json((folder / "results.json").read_text(encoding="utf-8"))

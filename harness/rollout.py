@@ -1,0 +1,157 @@
+"""The autoregressive loop: two sources of frames, stepped side by side and measured as they go.
+
+A *source* gives the frame of a step: the truth reads it from a file, a surrogate computes it from
+its own last frames.  A rollout measures a surrogate against the truth, a twin measures a float32
+rollout against a float64 rollout of the same model, a truth record measures the truth alone.  The
+loop is the same, and holds no more frames than the model's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from harness import numerics
+from harness.diagnostics.measure import Measure
+from harness.interventions import Intervention
+from harness.record import SIDE
+from harness.surrogates.base import Draw, Surrogate
+from harness.truth.well import Frames
+from harness.truth.window import Window
+
+#: step (0 = last input frame) -> frame (C, *space); called with 0, 1, 2, ... in order
+Source = Callable[[int], Tensor]
+
+#: steps whose mid-plane slices are kept for pictures
+SLICE_STEPS = (0, 1, 5, 10, 25, 50)
+
+
+def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torch.dtype) -> Source:
+    """The truth's own frames, one at a time."""
+    return lambda step: frames.read(window.frame(step)).to(device, dtype)
+
+
+class Rolled:
+    """A surrogate fed with its own output.
+
+    history: the window's input frames (n, C, *space), at least as many as the model conditions on;
+    a model with a shorter history uses the last ones, so that every model starts from one state.
+    """
+
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        window: Window,
+        history: Tensor,
+        draw: Draw,
+        precision: str,
+        interventions: Sequence[Intervention] = (),
+    ) -> None:
+        if len(history) < surrogate.n_history:
+            raise ValueError(
+                f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
+            )
+        dtype = numerics.DTYPES[precision]
+        self._precision = precision
+        self._history = history[-surrogate.n_history :].to(dtype)
+        self._step = surrogate.to(history.device, dtype).begin(window, draw)
+        self._interventions = interventions
+
+    def __call__(self, step: int) -> Tensor:
+        """The frame of the next step; step 0 gives the last input frame."""
+        if step == 0:
+            return self._history[-1]
+        history = self._history
+        with numerics.autocast(self._precision, history.device):
+            frame = self._step(history, step)
+        if frame.shape != history.shape[1:]:
+            raise ValueError(
+                f"the model returned shape {tuple(frame.shape)}, expected {tuple(history.shape[1:])}"
+            )
+        frame = frame.to(history.dtype)
+        for intervene in self._interventions:
+            frame = intervene(frame, history, step)
+        self._history = torch.cat([history[1:], frame[None]])
+        return frame
+
+
+@torch.no_grad()
+def roll(
+    sources: Sequence[Source],
+    sides: Sequence[str],
+    steps: int,
+    measure: Measure,
+    on_step: Callable[[int, Tensor], None] = lambda step, frame: None,
+    keep_slices: bool = False,
+) -> xr.Dataset:
+    """Step all sources together and measure every step; stops after the first non-finite frame.
+
+    sides: name of each source along the dimension `side`, the reference first.
+    on_step: called with every step and the judged side's frame; frames are dropped afterwards.
+    Returns a Dataset over (side, step, ...) with steps 0..steps.  Attributes `diverged_at` (-1 if
+    finite throughout) and `diverged_in` say where the judged side, the last, ceased to be finite.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    slices: dict[int, np.ndarray] = {}
+    diverged_at, diverged_in = -1, ""
+    previous: Tensor | None = None
+    for step in range(steps + 1):
+        stack = torch.stack([source(step) for source in sources])
+        measured = measure(stack, previous)
+        finite = measured.pop("finite")
+        for name, values in measured.items():
+            if name not in arrays:
+                arrays[name] = np.full((steps + 1, *np.shape(values)), np.nan)
+            arrays[name][step] = values
+        if keep_slices and step in SLICE_STEPS:
+            slices[step] = _mid_plane(stack)
+        on_step(step, stack[-1])
+        if not finite.all():
+            diverged_at = step
+            diverged_in = measure.layout.channels[int((~finite).any(axis=0).argmax())]
+            break
+        previous = stack
+    return _dataset(arrays, measure, sides, steps, slices).assign_attrs(
+        diverged_at=diverged_at, diverged_in=diverged_in
+    )
+
+
+def _mid_plane(stack: Tensor) -> np.ndarray:
+    """The plane through the middle of the first spatial axis, (side, channel, y[, z])."""
+    middle = stack.shape[2] // 2
+    return stack[:, :, middle].to("cpu", torch.float32).numpy()
+
+
+def _dataset(
+    arrays: dict[str, np.ndarray],
+    measure: Measure,
+    sides: Sequence[str],
+    steps: int,
+    slices: dict[int, np.ndarray],
+) -> xr.Dataset:
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name, values in arrays.items():
+        dims = measure.variables[name]
+        # The loop stacks steps first; a reader expects the side first.
+        if dims and dims[0] == SIDE:
+            variables[name] = ((SIDE, "step", *dims[1:]), np.moveaxis(values, 0, 1))
+        else:
+            variables[name] = (("step", *dims), values)
+    if slices:
+        planes = np.stack(list(slices.values()), axis=1)
+        axes = ("y", "z")[: planes.ndim - 3]
+        variables["slice"] = ((SIDE, "slice_step", "channel", *axes), planes)
+    coords = {
+        SIDE: list(sides),
+        "step": np.arange(steps + 1),
+        "channel": list(measure.layout.channels),
+        "field": ("channel", list(measure.layout.field_of_channel)),
+        **measure.coords,
+    }
+    if slices:
+        coords["slice_step"] = list(slices)
+    return xr.Dataset(variables, coords=coords)

@@ -1,0 +1,1 @@
+"""What is under test: one small file per family of surrogates."""

@@ -1,0 +1,110 @@
+"""The interface of a surrogate, and the random numbers it may use.
+
+A surrogate maps the last `n_history` frames to the next one.  Everything a step may depend on is
+passed to it: the history, the number of the step, the window it rolls, and a `Draw`.  A stepper
+therefore needs no memory of its own, and any step can be repeated.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.fields import FieldLayout
+from harness.truth.window import Window
+
+#: (n_history, C, *space) in physical units, step number (1 = first prediction) -> (C, *space)
+Stepper = Callable[[Tensor, int], Tensor]
+
+#: What a model can be asked.  "responds": its output depends on its input (a replay does not);
+#: "dtype": it computes in the precision it is given; "differentiable": autograd passes through it.
+TRAITS = frozenset({"responds", "dtype", "differentiable"})
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One seed of a stochastic model: every random number of a rollout comes from here.
+
+    Generators depend on (seed, step) only, so float32 and float64 see the same numbers and a
+    rollout can be resumed at any step.  `seed=None` asks the model for no randomness at all.
+    """
+
+    seed: int | None = 0
+
+    def torch(self, step: int) -> torch.Generator:
+        """A CPU generator for one step; move the numbers to the device, not the generator."""
+        return torch.Generator().manual_seed(self._entropy(step))
+
+    def numpy(self, step: int) -> np.random.Generator:
+        """A numpy generator for one step."""
+        return np.random.default_rng(self._entropy(step))
+
+    def _entropy(self, step: int) -> int:
+        if self.seed is None:
+            raise ValueError("this draw holds no randomness (seed None): the model must do without")
+        digest = hashlib.sha256(f"{self.seed}/{step}".encode()).digest()
+        return int.from_bytes(digest[:8], "little") >> 1
+
+
+class Surrogate(Protocol):
+    """What the harness asks of a model."""
+
+    fields: FieldLayout
+    n_history: int
+    traits: frozenset[str]
+
+    def begin(self, window: Window, draw: Draw) -> Stepper:
+        """A stepper for one rollout of `window`."""
+        ...
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Surrogate:
+        """The same model on a device in a floating-point precision; `self` stays as it is."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Digest of the weights' content and of the configuration; never of a path or a name."""
+        ...
+
+
+class ModuleSurrogate:
+    """A surrogate around a `torch.nn.Module` that maps (n_history, C, *space) to (C, *space).
+
+    Subclass it, or call it with any such module: this is the 20-line way to add a model.
+    """
+
+    traits = TRAITS
+
+    def __init__(
+        self, module: nn.Module, fields: FieldLayout, n_history: int, config: dict[str, Any] | None = None
+    ) -> None:
+        self.module = module.eval()
+        self.fields = fields
+        self.n_history = n_history
+        self.config = config or {}
+
+    def begin(self, window: Window, draw: Draw) -> Stepper:
+        """The module itself, applied to the history: no randomness, no dependence on the step."""
+        return lambda history, step: self.module(history)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """A copy whose module is cast and moved."""
+        moved = copy.copy(self)
+        moved.module = copy.deepcopy(self.module).to(device=device, dtype=dtype)
+        return moved
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every tensor of the state dict (name, dtype, shape, bytes) and the config."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True, default=str).encode())
+        for name, tensor in sorted(self.module.state_dict().items()):
+            value = tensor.detach().cpu().contiguous()
+            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+            digest.update(value.flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,130 @@
+"""Plain numpy diagnostics, one mask per shell: the independent reference for `Measure`.
+
+Written for clarity in float64 with full complex transforms, stencils by `roll` and one boolean
+mask per shell; it shares no code with `harness.diagnostics`.  The benchmark times it as the
+implementation that one would write first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.fields import FieldLayout
+
+Array = NDArray[np.float64]
+
+
+def lattice(shape: Sequence[int]) -> Array:
+    """Wave vector of every mode of the full lattice, (D, *shape), in units 2 pi / min(shape)."""
+    axes = [np.fft.fftfreq(cells) * min(shape) for cells in shape]
+    return np.stack(np.meshgrid(*axes, indexing="ij"))
+
+
+def perpendicular(shape: Sequence[int], guide: Sequence[float] | None) -> Array:
+    """k_perp of every mode; its square is the mean over both signs of each Nyquist component."""
+    k = lattice(shape)
+    if guide is None or not np.any(guide):
+        return np.sqrt((k**2).sum(0))
+    b = np.asarray(guide) / np.sqrt(np.sum(np.square(guide)))
+    nyquist = k == -min(shape) / 2
+    squares = []
+    for signs in itertools.product((1, -1), repeat=len(shape)):
+        flip = np.reshape(signs, (-1, *[1] * len(shape)))
+        signed = np.where(nyquist, flip * k, k)
+        squares.append((signed**2).sum(0) - np.tensordot(b, signed, 1) ** 2)
+    return np.sqrt(np.abs(np.mean(squares, axis=0)))
+
+
+def shell_masks(shape: Sequence[int], guide: Sequence[float] | None) -> list[NDArray[np.bool_]]:
+    """One mask per shell, the last being everything beyond N/2; the mean is in none."""
+    k_perp = perpendicular(shape, guide)
+    last = min(shape) // 2
+    masks = [(k_perp >= shell - 0.5) & (k_perp < shell + 0.5) for shell in range(last + 1)]
+    masks.append(k_perp >= last + 0.5)
+    for mask in masks:
+        mask[(0,) * len(shape)] = False
+    return masks
+
+
+def spectrum(channel: Array, masks: list[NDArray[np.bool_]]) -> Array:
+    """Energy of one channel in each shell."""
+    power = np.abs(np.fft.fftn(channel) / channel.size) ** 2
+    return np.array([power[mask].sum() for mask in masks])
+
+
+def divergence_spectral(b: Array) -> float:
+    """sqrt( sum |k.B|^2 / sum k^2 |B|^2 ) without mean and Nyquist planes."""
+    shape = b.shape[1:]
+    k = lattice(shape)
+    modes = np.stack([np.fft.fftn(component) for component in b])
+    keep = np.ones(shape, dtype=bool)
+    keep[(0,) * len(shape)] = False
+    for axis, cells in enumerate(shape):
+        if cells % 2 == 0:
+            keep[(slice(None),) * axis + (cells // 2,)] = False
+    along = np.abs((k * modes).sum(0)) ** 2
+    total = (k**2).sum(0) * (np.abs(modes) ** 2).sum(0)
+    return float(np.sqrt(along[keep].sum() / total[keep].sum()))
+
+
+def divergence_centred(b: Array) -> Array:
+    """Centred-difference divergence of every cell, spacing 1."""
+    parts = [(np.roll(b[a], -1, axis=a) - np.roll(b[a], 1, axis=a)) / 2 for a in range(len(b))]
+    return np.sum(parts, axis=0)
+
+
+def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence[float]) -> dict:
+    """Every single-frame diagnostic."""
+    space = tuple(range(1, u.ndim))
+    magnetic = "magnetic_field" in layout
+    masks = shell_masks(u.shape[1:], guide if magnetic else None)
+    step = np.full(u.shape, np.nan) if previous is None else u - previous
+    found: dict[str, Any] = {
+        "mean": u.mean(space),
+        "variance": u.var(space),
+        "minimum": u.min(space),
+        "maximum": u.max(space),
+        "finite": np.isfinite(u).all(space),
+        "increment": np.sqrt((step**2).mean(space)),
+        "spectrum": np.stack([spectrum(channel, masks) for channel in u]),
+    }
+    if "density" in layout:
+        rho = u[layout.slice("density")][0]
+        found["negative_density"] = (rho < 0).mean() if np.isfinite(rho).all() else np.nan
+        if "velocity" in layout:
+            v = u[layout.slice("velocity")]
+            found["kinetic_energy"] = (rho * (v**2).sum(0)).mean() / 2
+    if magnetic:
+        b = u[layout.slice("magnetic_field")]
+        squared = (b**2).sum(0)
+        found["mean_abs_b"] = np.sqrt(squared).mean()
+        found["rms_b"] = np.sqrt(squared.mean())
+        found["magnetic_energy"] = squared.mean() / 2
+        rms = np.sqrt((divergence_centred(b) ** 2).mean())
+        found["div_b_spectral"] = divergence_spectral(b)
+        found["div_b_stencil"] = rms / np.sqrt(squared).mean()
+        found["div_b_rms"] = rms / np.linalg.norm(guide)
+    return found
+
+
+def measure(
+    layout: FieldLayout,
+    stack: Array,
+    previous: Array | None,
+    guide: Sequence[float],
+) -> dict[str, NDArray[Any]]:
+    """What `Measure(layout, shape, guide)(stack, previous)` should return."""
+    stack = np.asarray(stack, dtype=np.float64)
+    sides = [
+        frame(layout, u, None if previous is None else np.asarray(previous[i], np.float64), guide)
+        for i, u in enumerate(stack)
+    ]
+    found = {name: np.stack([np.asarray(side[name]) for side in sides]) for name in sides[0]}
+    if len(stack) == 2:
+        found["mse"] = ((stack[1] - stack[0]) ** 2).mean(tuple(range(1, stack[0].ndim)))
+    return found
