@@ -32,6 +32,16 @@ class RolloutError(RuntimeError):
     """A job that could not be done: names the job, the sizes and the cause."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What is known of a model once it has been loaded."""
+
+    fingerprint: str
+    source: str
+    n_history: int
+    parameters: int | None
+
+
 @dataclass
 class Done:
     """One record handed out during this session."""
@@ -61,7 +71,7 @@ class Engine:
         self._simulations = tuple(simulations)
         self._on_step = on_step
         self._held: tuple[ModelSpec, Surrogate] | None = None
-        self._digests: dict[ModelSpec, tuple[str, str]] = {}
+        self.identities: dict[ModelSpec, Identity] = {}
         self._keys: dict[Job, str] = {}
         self._failures: dict[str, Exception] = {}
 
@@ -73,22 +83,26 @@ class Engine:
             self._held = (spec, registry.load(spec, self._simulations))
         return self._held[1]
 
-    def fingerprint(self, spec: ModelSpec) -> str:
-        """Digest of a model's weights and configuration."""
-        return self._identity(spec)[0]
-
-    def _identity(self, spec: ModelSpec) -> tuple[str, str]:
-        if spec not in self._digests:
+    def identity(self, spec: ModelSpec) -> Identity:
+        """Digests and size of a model; loads it the first time."""
+        if spec not in self.identities:
             surrogate = self.surrogate(spec)
-            self._digests[spec] = (surrogate.fingerprint(), registry.source_digest(surrogate))
-        return self._digests[spec]
+            module = getattr(surrogate, "module", None)
+            self.identities[spec] = Identity(
+                surrogate.fingerprint(),
+                registry.source_digest(surrogate),
+                surrogate.n_history,
+                sum(p.numel() for p in module.parameters()) if module is not None else None,
+            )
+        return self.identities[spec]
 
     def key(self, job: Job) -> str:
         """The job's name in the store."""
         if job not in self._keys:
-            identity = self._identity(job.model) if job.model else None
+            model = self.identity(job.model) if job.model else None
+            digests = (model.fingerprint, model.source) if model else None
             with numerics.strict():
-                self._keys[job] = key(job, identity, self.device)
+                self._keys[job] = key(job, digests, self.device)
         return self._keys[job]
 
     def record(self, job: Job) -> Record:
@@ -100,7 +114,9 @@ class Engine:
         if name in self.done:
             return self.done[name].record
         if name in self._failures:
-            raise RolloutError(f"{job} failed before: {self._failures[name]}") from self._failures[name]
+            raise RolloutError(f"{job} failed before: {self._failures[name]}") from self._failures[
+                name
+            ]
         record = self.store.get(name)
         started, made = time.perf_counter(), False
         if record is None:
@@ -145,7 +161,9 @@ class Engine:
             surrogate, window, history.to(self.device), job.draw, precision, interventions
         )
 
-    def _roll(self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames) -> xr.Dataset:
+    def _roll(
+        self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames
+    ) -> xr.Dataset:
         steps = job.window.steps
         started = time.perf_counter()
         data = roll(

@@ -186,3 +186,13 @@ def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> s
         recorded = f"{entry.figure:.3g}" if math.isfinite(entry.figure) else "diverged"
         text += f" (baseline {recorded})"
     return text
+
+
+def describe_entry(entry: Expectation) -> str:
+    """A baseline entry in a few words: `0.81 > 0.03 at step 50`."""
+    if entry.verdict == "unrecorded":
+        return f"not recorded ({entry.source})"
+    if entry.figure is None or not math.isfinite(entry.figure):
+        return f"diverged at step {entry.step}"
+    text = f"{entry.figure:.3g} {'>' if entry.verdict == 'violated' else '<='} {entry.limit:.3g}"
+    return text if entry.step is None else f"{text} at step {entry.step}"

@@ -103,15 +103,15 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     Raises ModelError, ProtocolError or MissingData, before anything expensive.
     """
     models = registry.resolve(options.models)
-    chosen = tuple(protocols.load(name) for name in options.protocols)
+    chosen = tuple(_protocol(name) for name in options.protocols)
     windows: dict[str, tuple[Window, ...]] = {}
     ensembles: dict[str, tuple[Simulation, ...]] = {}
     problems: list[TruthError] = []
     for protocol in chosen:
         if protocol.dataset == EMBEDDED:
             simulate.ensure(options.data_root, splits=(protocol.split,), on_progress=on_progress)
-        scan = well.scan(options.data_root, protocol.dataset, protocol.split)
-        names = _trajectories(options.trajectories, protocol, scan)
+        scan = _scan(options.data_root, protocol, protocol.split)
+        names = _trajectories(options.trajectories, scan)
         cut = protocols.windows(protocol, scan, steps=options.steps, simulations=names)
         windows[protocol.name] = cut.windows
         problems += cut.problems
@@ -119,15 +119,21 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     return Plan(options, models, chosen, windows, ensembles, tuple(problems))
 
 
-def _trajectories(
-    wanted: tuple[str, ...], protocol: Protocol, scan: well.Scan
-) -> tuple[str, ...] | None:
+def _protocol(name: str) -> Protocol:
+    """A shipped protocol by name, or a user's own from a .toml file."""
+    return protocols.read(Path(name)) if name.endswith(".toml") else protocols.load(name)
+
+
+def _scan(root: Path, protocol: Protocol, split: str) -> well.Scan:
+    return well.scan(root, protocol.dataset, split, where=dict(protocol.where))
+
+
+def _trajectories(wanted: tuple[str, ...], scan: well.Scan) -> tuple[str, ...] | None:
     """Simulation names for `--trajectories`: names, or one number N for the first N."""
     if not wanted:
         return None
     if len(wanted) == 1 and wanted[0].isdigit():
-        chosen = [s.name for s in scan.simulations if set(protocol.where) <= set(s.parameters)]
-        return tuple(chosen[: int(wanted[0])])
+        return tuple(s.name for s in scan.simulations[: int(wanted[0])])
     return wanted
 
 
@@ -137,7 +143,7 @@ def _ensemble(root: Path, protocol: Protocol, scan: well.Scan) -> tuple[Simulati
     for split in protocol.ensemble:
         if split != protocol.split:
             try:
-                found += well.scan(root, protocol.dataset, split).simulations
+                found += _scan(root, protocol, split).simulations
             except MissingData:
                 continue  # an optional split: W says from how many simulations it comes
-    return tuple(s for s in found if set(protocol.where) <= set(s.parameters))
+    return tuple(found)

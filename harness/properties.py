@@ -9,7 +9,7 @@ The plugin runs the function once per model, window and criterion.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ class Property:
     """A physical statement and what is needed to judge it.
 
     name: the function's name without `test_`.  statement: first paragraph of its docstring.
-    reads: the records the test reads, in the order in which `record` delivers them.
+    reads: criterion -> the records its test case reads.
     needs: fields the data must have.  asks: traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
@@ -32,22 +32,34 @@ class Property:
 
     name: str
     statement: str
-    reads: tuple[Request, ...]
+    reads: Mapping[str, tuple[Request, ...]]
     needs: frozenset[str]
     asks: frozenset[str]
     criteria: tuple[str, ...]
     population: bool
 
+    def requests(self, criterion: str) -> tuple[Request, ...]:
+        """What the test case of one criterion reads."""
+        return self.reads[criterion]
+
 
 def property_test(
     *,
-    reads: Sequence[Request],
+    reads: Sequence[Request] | Mapping[str, Sequence[Request]],
     needs: Iterable[str] = (),
     asks: Iterable[str] = (),
     criteria: Sequence[str] = ("",),
     population: bool = False,
 ) -> Callable[[Function], Function]:
-    """Declare a test function as a property; ValueError if it states nothing."""
+    """Declare a test function as a property; ValueError if it states nothing.
+
+    reads: requests for every criterion alike, or one list per criterion (then `criteria` is left
+    out: the keys are the criteria).
+    """
+    if isinstance(reads, Mapping):
+        per_criterion = {name: tuple(requests) for name, requests in reads.items()}
+    else:
+        per_criterion = {name: tuple(reads) for name in criteria}
 
     def declare(function: Function) -> Function:
         statement = inspect.getdoc(function)
@@ -56,10 +68,10 @@ def property_test(
         declared = Property(
             name=function.__name__.removeprefix("test_"),
             statement=" ".join(statement.split("\n\n")[0].split()),
-            reads=tuple(reads),
+            reads=per_criterion,
             needs=frozenset(needs),
             asks=frozenset(asks),
-            criteria=tuple(criteria),
+            criteria=tuple(per_criterion),
             population=population,
         )
         setattr(function, ATTRIBUTE, declared)

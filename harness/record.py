@@ -8,8 +8,9 @@ record is never wrong and never stale, and an interrupted run resumes by finding
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,8 +93,22 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot write record {path}: {error}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
         return Record(key, data)
+
+    def export(self, key: str, folder: Path) -> None:
+        """Put a record into another folder: as a hard link where the disk allows it.
+
+        Records are never changed after they are written, so a link is as good as a copy.
+        """
+        copy = folder / f"{key}.nc"
+        if copy.exists():
+            return
+        try:
+            os.link(self.path(key), copy)
+        except OSError:
+            shutil.copyfile(self.path(key), copy)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:

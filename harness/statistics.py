@@ -72,12 +72,12 @@ def departure(record: Record, statistic: Statistic) -> xr.DataArray:
 
 
 def ln_variance(side: xr.Dataset) -> xr.DataArray:
-    """ln var of each channel, (step, channel)."""
+    """Ln var of each channel, (step, channel)."""
     return np.log(side["variance"])
 
 
 def ln_stencil_divergence(side: xr.Dataset) -> xr.DataArray:
-    """ln of rms(centred div B) / mean |B|, (step)."""
+    """Ln of rms(centred div B) / mean |B|, (step)."""
     return np.log(side["div_b_stencil"])
 
 

@@ -6,6 +6,8 @@ variances are taken about the mean (two passes) and spectra from the fluctuation
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.diagnostics.magnetic import DivergenceOperators
+from harness.diagnostics.magnetic import Divergence
 from harness.diagnostics.spectra import shell_rows
 from harness.fields import FieldLayout
 
@@ -68,7 +70,7 @@ class Measure:
         self._index = torch.from_numpy(rows.index).to(self.device)
         self._shells = torch.from_numpy(rows.shells).to(self.device)
         self._divergence = {
-            precision: DivergenceOperators(self.shape, self.device, precision)
+            precision: Divergence(self.shape, self.device, precision)
             for precision in {dtype, torch.float64}
             if "magnetic_field" in layout
         }
@@ -97,22 +99,12 @@ class Measure:
             ValueError: a stack of another shape.
         """
         stack = self._checked(stack)
-        minimum, maximum = stack.amin(self._space), stack.amax(self._space)
-        if bool((torch.maximum(-minimum, maximum) > LARGE).any()):
-            stack = stack.double()
-        if previous is not None:
-            previous = self._checked(previous).to(stack.dtype)
-        sides = [
-            self._side(frame, None if previous is None else previous[side])
-            for side, frame in enumerate(stack)
-        ]
-        found = {name: torch.stack([side[name] for side in sides]) for name in sides[0]}
-        found |= {"minimum": minimum, "maximum": maximum}
-        found["finite"] = minimum.isfinite() & maximum.isfinite()
-        if len(stack) == 2:
-            fields = [self.layout.slice(name) for name in self.layout.names]
-            found["mse"] = torch.cat([_mean_square(stack[1, f] - stack[0, f]) for f in fields])
-        return _to_numpy({name: found[name] for name in self.variables if name in found})
+        previous = None if previous is None else self._checked(previous)
+        found = self._measured(stack, previous)
+        if stack.dtype == torch.float32 and _exceeds(found, LARGE):
+            previous = None if previous is None else previous.double()
+            found = self._measured(stack.double(), previous)
+        return found
 
     def _checked(self, stack: Tensor) -> Tensor:
         frame = (self.layout.n_channels, *self.shape)
@@ -120,72 +112,111 @@ class Measure:
             raise ValueError(f"expected a stack of 1 or 2 x {frame}, got {tuple(stack.shape)}")
         return stack.to(self.device, self.dtype).contiguous()
 
-    def _side(self, frame: Tensor, previous: Tensor | None) -> dict[str, Tensor]:
-        """What one frame says by itself; field by field, so that temporaries stay small."""
-        per_field: list[dict[str, Tensor]] = []
-        scalars: dict[str, Tensor] = {}
-        for name in self.layout.names:
-            channels = self.layout.slice(name)
-            field = frame[channels]
-            mean, variance, fluctuation = _moments(field)
-            modes = torch.fft.rfftn(fluctuation, dim=self._space, norm="forward")
-            modes.flatten(1)[:, 0] = 0.0
-            increment = (
-                torch.full_like(mean, torch.nan)
-                if previous is None
-                else _mean_square(field - previous[channels]).sqrt()
-            )
-            spectrum = self._spectrum(modes)
-            per_field.append(
-                {"mean": mean, "variance": variance, "spectrum": spectrum, "increment": increment}
-            )
-            if name == "density":
-                scalars["negative_density"] = _negative_fraction(field, mean)[0]
-            if name == "magnetic_field":
-                scalars |= self._magnetic(field, (variance + mean**2).sum(), modes)
-        if "density" in self.layout and "velocity" in self.layout:
-            density, velocity = (frame[self.layout.slice(n)] for n in ("density", "velocity"))
-            scalars["kinetic_energy"] = _mean(_magnitude_squared(velocity).mul_(density))[0] / 2
-        return scalars | {key: torch.cat([f[key] for f in per_field]) for key in per_field[0]}
+    def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
+        """Field by field, so that temporaries stay in the cache; lines are reduced together."""
+        lines: dict[str, list[Tensor]] = defaultdict(list)
+        for side, frame in enumerate(stack):
+            for name in self.layout.names:
+                channels = self.layout.slice(name)
+                field = frame[channels]
+                modes = self._moments(field, lines)
+                if previous is not None:
+                    lines["increment"].append(_line_norms(field - previous[side, channels]))
+                if side == 1:
+                    lines["mse"].append(_line_norms(field - stack[0, channels]))
+                if name == "density":
+                    lines["negative"].append(torch.count_nonzero(field < 0).view(1))
+                if name == "magnetic_field":
+                    lines["abs_b"].append(_line_sums(_squared(field).sqrt_()))
+                    lines["divergence"].append(self._divergence[field.dtype](modes).view(1, 2))
+            if "kinetic_energy" in self.variables:
+                density, velocity = (frame[self.layout.slice(n)] for n in ("density", "velocity"))
+                lines["kinetic"].append(_line_sums(_squared(velocity).mul_(density)))
+        found = self._reduced({name: torch.cat(parts) for name, parts in lines.items()})
+        return _to_numpy({name: found[name] for name in self.variables if name in found})
 
-    def _spectrum(self, modes: Tensor) -> Tensor:
-        """Energy per shell of each channel, (channel, k_perp)."""
-        rows = [
-            torch.view_as_real(channel.index_select(0, self._index)).view(-1, 2 * self._row_length)
-            for channel in modes.flatten(1)
-        ]
-        power = torch.stack([torch.linalg.vector_norm(r, dim=-1) for r in rows]).double().square()
-        return power @ self._shells.T
+    def _moments(self, field: Tensor, lines: dict[str, list[Tensor]]) -> Tensor:
+        """Moments and spectra of (n, *space), into `lines`; returns the fluctuation's modes."""
+        mean = _line_sums(field).mean(1, dtype=torch.float64) / self.shape[-1]
+        offset = mean.to(field.dtype)
+        fluctuation = field - offset.view(-1, *[1] * len(self.shape))
+        modes = torch.fft.rfftn(fluctuation, dim=self._space, norm="forward")
+        modes.flatten(1)[:, 0] = 0.0  # the mean: in no shell, and the padding of the rows
+        for channel in modes.flatten(1):
+            rows = torch.view_as_real(channel.index_select(0, self._index))
+            lines["spectrum"].append(_line_norms(rows.view(1, -1, 2 * self._row_length)))
+        lines["mean"].append(mean)
+        lines["offset"].append(offset)
+        lines["variance"].append(_line_norms(fluctuation))
+        lines["minimum"].append(field.amin(self._space))
+        lines["maximum"].append(field.amax(self._space))
+        return modes
 
-    def _magnetic(self, field: Tensor, mean_square: Tensor, modes: Tensor) -> dict[str, Tensor]:
-        divergence = self._divergence[field.dtype]
-        mean_abs = _mean(_magnitude_squared(field).sqrt_())[0]
-        centred = divergence.centred_rms(modes)
-        return {
-            "mean_abs_b": mean_abs,
-            "rms_b": mean_square.sqrt(),
-            "magnetic_energy": mean_square / 2,
-            "div_b_spectral": divergence.spectral_ratio(modes),
-            "div_b_stencil": centred / mean_abs,
-            "div_b_rms": centred / self._b0,
+    def _reduced(self, lines: dict[str, Tensor]) -> dict[str, Tensor]:
+        """From sums and norms of lines to variables, in float64."""
+        cells = math.prod(self.shape)
+
+        def mean_square(norms: Tensor) -> Tensor:
+            return norms.double().square().sum(1) / cells
+
+        def per_channel(values: Tensor) -> Tensor:
+            return values.view(-1, self.layout.n_channels, *values.shape[1:])
+
+        mean, low, high = (per_channel(lines[n]) for n in ("mean", "minimum", "maximum"))
+        # The offset is the mean rounded to working precision: what it leaves is not variance.
+        rounding = mean - per_channel(lines["offset"])
+        variance = per_channel(mean_square(lines["variance"])) - rounding.square()
+        found = {
+            "mean": mean,
+            "variance": variance,
+            "minimum": low,
+            "maximum": high,
+            "finite": low.isfinite() & high.isfinite(),
+            "spectrum": per_channel(lines["spectrum"].double().square() @ self._shells.T),
+            "increment": torch.full_like(mean, torch.nan),
         }
+        if "increment" in lines:
+            found["increment"] = per_channel(mean_square(lines["increment"])).sqrt()
+        if "mse" in lines:
+            found["mse"] = mean_square(lines["mse"])
+        if "negative" in lines:
+            fraction = lines["negative"].double() / cells
+            finite = found["finite"][:, self.layout.slice("density")][:, 0]
+            found["negative_density"] = torch.where(finite, fraction, torch.nan)
+        if "kinetic" in lines:
+            found["kinetic_energy"] = lines["kinetic"].double().sum(1) / cells / 2
+        if "divergence" in lines:
+            b = self.layout.slice("magnetic_field")
+            square = (mean[:, b].square() + variance[:, b]).sum(1)
+            mean_abs = lines["abs_b"].double().sum(1) / cells
+            ratio, centred = lines["divergence"].unbind(1)
+            found |= {
+                "mean_abs_b": mean_abs,
+                "rms_b": square.sqrt(),
+                "magnetic_energy": square / 2,
+                "div_b_spectral": ratio,
+                "div_b_stencil": centred / mean_abs,
+                "div_b_rms": centred / self._b0,
+            }
+        return found
 
 
 def _variables(layout: FieldLayout) -> dict[str, tuple[str, ...]]:
-    per_channel = ("side", "channel")
-    names = ["mean", "variance", "minimum", "maximum", "increment", "finite"]
-    variables: dict[str, tuple[str, ...]] = {name: per_channel for name in names}
-    variables["spectrum"] = (*per_channel, "k_perp")
-    variables["mse"] = ("channel",)
-    scalars = []
+    per_channel = ("mean", "variance", "minimum", "maximum", "finite", "increment")
+    per_side: list[str] = []
     if "density" in layout:
-        scalars += ["negative_density"]
+        per_side += ["negative_density"]
     if "density" in layout and "velocity" in layout:
-        scalars += ["kinetic_energy"]
+        per_side += ["kinetic_energy"]
     if "magnetic_field" in layout:
-        scalars += ["mean_abs_b", "rms_b", "magnetic_energy"]
-        scalars += ["div_b_spectral", "div_b_stencil", "div_b_rms"]
-    return variables | {name: ("side",) for name in scalars}
+        per_side += ["mean_abs_b", "rms_b", "magnetic_energy"]
+        per_side += ["div_b_spectral", "div_b_stencil", "div_b_rms"]
+    return {
+        **dict.fromkeys(per_channel, ("side", "channel")),
+        "spectrum": ("side", "channel", "k_perp"),
+        "mse": ("channel",),
+        **dict.fromkeys(per_side, ("side",)),
+    }
 
 
 def _checked_guide(guide: Sequence[float], layout: FieldLayout) -> NDArray[np.float64]:
@@ -197,46 +228,33 @@ def _checked_guide(guide: Sequence[float], layout: FieldLayout) -> NDArray[np.fl
     return b0
 
 
-def _mean(field: Tensor) -> Tensor:
-    """Mean over cells of (n, *space), (n,) float64; grid lines are summed in working precision."""
-    return field.sum(-1).flatten(1).mean(1, dtype=torch.float64) / field.shape[-1]
+def _exceeds(found: dict[str, NDArray[Any]], limit: float) -> bool:
+    return bool(((found["maximum"] > limit) | (found["minimum"] < -limit)).any())
 
 
-def _mean_square(field: Tensor) -> Tensor:
-    """Mean square over cells of (n, *space), (n,) float64; as accurate as `_mean`."""
-    lines = torch.linalg.vector_norm(field, dim=-1).flatten(1).double()
-    return lines.square().mean(1) / field.shape[-1]
+def _line_sums(field: Tensor) -> Tensor:
+    """Sum of each grid line: (n, *space) -> (n, lines)."""
+    return field.sum(-1).flatten(1)
 
 
-def _moments(field: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variance of (n, *space), and the field minus its mean."""
-    mean = _mean(field)
-    offset = mean.to(field.dtype)
-    fluctuation = field - offset.view(-1, *[1] * (field.ndim - 1))
-    # The offset is the mean rounded to working precision: the rest of it is not variance.
-    variance = _mean_square(fluctuation) - (mean - offset.double()).square()
-    return mean, variance, fluctuation
+def _line_norms(field: Tensor) -> Tensor:
+    """Euclidean norm of each grid line: (n, *space) -> (n, lines)."""
+    return torch.linalg.vector_norm(field, dim=-1).flatten(1)
 
 
-def _magnitude_squared(vector: Tensor) -> Tensor:
-    """(n, *space) -> (1, *space)."""
+def _squared(vector: Tensor) -> Tensor:
+    """Squared magnitude: (n, *space) -> (1, *space)."""
     total = vector[:1].square()
     for component in vector[1:].split(1):
         total.addcmul_(component, component)
     return total
 
 
-def _negative_fraction(density: Tensor, mean: Tensor) -> Tensor:
-    """Fraction of cells below zero, (1,); NaN where a cell is not finite, as the mean tells."""
-    fraction = torch.count_nonzero(density < 0).double().view(1) / density.numel()
-    return torch.where(mean.isfinite(), fraction, torch.nan)
-
-
 def _to_numpy(found: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """One transfer from the device for all values."""
+    """All values in one transfer from the device."""
     flat = torch.cat([tensor.double().flatten() for tensor in found.values()]).cpu().numpy()
-    splits = np.split(flat, np.cumsum([tensor.numel() for tensor in found.values()])[:-1])
+    ends = np.cumsum([tensor.numel() for tensor in found.values()])
     return {
-        name: part.reshape(tuple(tensor.shape)).astype(bool if tensor.dtype == torch.bool else None)
-        for (name, tensor), part in zip(found.items(), splits, strict=True)
+        name: part.reshape(tensor.shape).astype(bool if tensor.dtype == torch.bool else float)
+        for (name, tensor), part in zip(found.items(), np.split(flat, ends[:-1]), strict=True)
     }

@@ -83,7 +83,11 @@ class ModuleSurrogate:
     traits = TRAITS
 
     def __init__(
-        self, module: nn.Module, fields: FieldLayout, n_history: int, config: dict[str, Any] | None = None
+        self,
+        module: nn.Module,
+        fields: FieldLayout,
+        n_history: int,
+        config: dict[str, Any] | None = None,
     ) -> None:
         self.module = module.eval()
         self.fields = fields

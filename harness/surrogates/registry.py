@@ -108,7 +108,9 @@ def _builtin() -> dict[str, tuple[str, Loader]]:
 def names() -> Mapping[str, str]:
     """Every registered name with one line about it, entry points included."""
     listed = {name: text for name, (text, _) in _builtin().items()}
-    return listed | {point.name: f"entry point {point.value}" for point in entry_points(group=GROUP)}
+    return listed | {
+        point.name: f"entry point {point.value}" for point in entry_points(group=GROUP)
+    }
 
 
 def resolve(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
@@ -139,7 +141,9 @@ def _check(spec: ModelSpec) -> None:
     path, _, _ = spec.name.rpartition(":")
     if path.endswith(".py"):
         if not Path(path).is_file():
-            raise ModelError(f"no file {path!r} (from --model {spec.name!r}); paths are relative to here")
+            raise ModelError(
+                f"no file {path!r} (from --model {spec.name!r}); paths are relative to here"
+            )
     elif spec.name not in names():
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
@@ -171,8 +175,11 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
         raise ModelError(f"{path}: " + unknown("class", cls, classes))
     make = getattr(module, cls)
     surrogate = make(Path(spec.checkpoint)) if spec.checkpoint else make()
-    missing = [name for name in ("fields", "n_history", "traits", "begin", "to", "fingerprint")
-               if not hasattr(surrogate, name)]
+    missing = [
+        name
+        for name in ("fields", "n_history", "traits", "begin", "to", "fingerprint")
+        if not hasattr(surrogate, name)
+    ]
     if missing:
         raise ModelError(
             f"{path}:{cls} is no surrogate, it lacks {', '.join(missing)}; "

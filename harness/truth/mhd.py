@@ -127,7 +127,7 @@ class Solver:
         n, dt = self.steps(state)
         decay = torch.exp(self._k2 * (-s.viscosity * dt / 2)).to(self.dtype)
         conserved = torch.cat([state[:4], state[M] * state[RHO]])
-        u = forward(conserved, self.cutoff) * self._keep
+        u = (forward(conserved, self.cutoff) * self._keep).contiguous()
         for step in range(n):
             u = self._step(u, dt, decay, time + step * dt)
         state = inverse(u, s.grid)
@@ -153,7 +153,7 @@ class Solver:
         if not (lowest := rho.min()) > 0:
             raise SolverError(f"density {float(lowest):.4g} is not positive at time {time:.4g}")
         v = m / rho
-        flux = torch.empty_like(grid[:1]).expand(9, *rho.shape).contiguous()
+        flux = rho.new_empty((9, *rho.shape))
         pressure = b.square().sum(0).mul_(0.5).add_(rho, alpha=self.settings.sound_speed**2)
         for i, (j, l) in enumerate(CURL):
             torch.addcmul(pressure, m[i], v[i], out=flux[i]).addcmul_(b[i], b[i], value=-1)
@@ -161,7 +161,7 @@ class Solver:
             torch.mul(v[j], b[l], out=flux[6 + i]).addcmul_(v[l], b[j], value=-1)
         f, ik = forward(flux, self.cutoff), self._ik
         diagonal, mixed, emf = f[:3], f[3:6], f[6:]
-        rate = torch.empty_like(u)
+        rate = torch.empty_like(u, memory_format=torch.contiguous_format)
         rate[0] = -(ik * u[M]).sum(0)
         for i, (j, l) in enumerate(CURL):
             torch.mul(ik[j], emf[l], out=rate[1 + i]).addcmul_(ik[l], emf[j], value=-1)
@@ -172,14 +172,14 @@ class Solver:
         return rate
 
     def _add_force(self, u: Tensor, rate: Tensor) -> None:
-        m = u[M].flatten(1)[:, self._band]
+        m = u[M].view(3, -1)[:, self._band]
         m = m - self._band_unit * (self._band_k * m).sum(0)
         power = m.abs().square().sum(0)
         # Far below any mode of a turbulent state; it only keeps a vanishing mode finite.
         force = m * (self._band_weight / (power + 1e-12).sqrt())
         injected = (self._band_count * self._band_weight * power / (power + 1e-12).sqrt()).sum()
         force *= self.settings.injection / injected.clamp_min(1e-12)
-        rate[M].flatten(1).index_add_(1, self._band, force)
+        rate[M].view(3, -1).index_add_(1, self._band, force)
 
     def advance_stored(self, frame: Tensor, time: float = 0.0) -> Tensor:
         """`advance` for a frame (7, n, n, n) kept on a coarser grid, n > 2/3 of `settings.grid`."""

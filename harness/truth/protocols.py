@@ -5,7 +5,6 @@ Each is a TOML file in the folder beside this module; its file name is its name.
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from harness.fields import FieldLayout
 from harness.paths import slug
+from harness.suggest import unknown
 from harness.truth.errors import ProtocolError, TruthError
 from harness.truth.well import SPLITS, Scan
 from harness.truth.window import Simulation, Window
@@ -28,6 +28,8 @@ class Protocol:
     """A named evaluation recipe.
 
     dataset, split: where the simulations come from.
+    ensemble: splits whose simulations with the same parameters give the widths W of the departure
+        rule, as far as they are present.
     where: parameter values that select simulations, e.g. (("Ma", 0.7),).
     starts: number of the first input frame of each window, counted from 0.
     n_history: input frames; steps: predicted frames after them.
@@ -38,6 +40,7 @@ class Protocol:
     name: str
     dataset: str
     split: str
+    ensemble: tuple[str, ...]
     where: tuple[tuple[str, float], ...]
     starts: tuple[int, ...]
     n_history: int
@@ -63,7 +66,7 @@ def load(name: str) -> Protocol:
     """The protocol called `name`; ProtocolError if it is unknown, with the nearest names."""
     known = names()
     if name not in known:
-        raise ProtocolError(_unknown("protocol", name, known))
+        raise ProtocolError(unknown("protocol", name, known))
     return read(FOLDER / f"{name}.toml")
 
 
@@ -75,7 +78,7 @@ def read(path: Path) -> Protocol:
         raise ProtocolError("protocol cannot be read", file=path, found=error) from error
     for key in table:
         if key not in _KEYS:
-            raise ProtocolError(_unknown("key", key, tuple(_KEYS)), file=path)
+            raise ProtocolError(unknown("key", key, tuple(_KEYS)), file=path)
     checked: dict[str, Any] = {}
     for key, (valid, expected) in _KEYS.items():
         value = table.get(key, {} if key == "where" else None)
@@ -177,7 +180,7 @@ def _selected(
     known = tuple(s.name for s in chosen)
     for name in wanted:
         if name not in known:
-            raise ProtocolError(_unknown("simulation", name, known))
+            raise ProtocolError(unknown("simulation", name, known))
     return [s for s in chosen if s.name in wanted]
 
 
@@ -194,12 +197,6 @@ def _problem(
 
 def _grid(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"unknown {kind} {name!r}{hint} (known: {', '.join(known) or 'none'})"
 
 
 def _count(least: int) -> Callable[[Any], bool]:
@@ -228,6 +225,7 @@ def _parameters(value: Any) -> bool:
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dataset": (lambda v: _text(v) and slug(v) == v, "a data set name, safe as a folder name"),
     "split": (lambda v: v in SPLITS, " or ".join(SPLITS)),
+    "ensemble": (_list_of(lambda v: v in SPLITS), f"distinct splits of {', '.join(SPLITS)}"),
     "where": (_parameters, "a table of finite numbers"),
     "starts": (_list_of(_count(0)), "distinct frame numbers, each an integer of at least 0"),
     "n_history": (_count(1), "an integer of at least 1"),

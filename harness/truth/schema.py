@@ -28,7 +28,7 @@ _PARAMETER = re.compile(r"(?:^|_)([A-Za-z]+)_(-?\d+(?:\.\d+)?)(?=_|$)")
 class Contents:
     """Everything that one file says about its trajectories.
 
-    identity: the file's own `data_id` attribute, None where it has none.
+    identity: what the file declares to hold, None where it declares nothing.
     spacing, dt, parameters: one entry per trajectory.
     notes: what the file holds that a state cannot, each with its reason.
     """
@@ -133,7 +133,7 @@ def read_contents(path: Path) -> Contents:
         samples = range(n_trajectories)
         return Contents(
             dataset_name=str(attribute(file, "dataset_name")),
-            identity=slug(str(attribute(file, "data_id"))) if "data_id" in file.attrs else None,
+            identity=_identity(file),
             n_trajectories=n_trajectories,
             n_frames=n_frames,
             layout=layout,
@@ -150,6 +150,14 @@ def read_contents(path: Path) -> Contents:
             parameters=tuple(_parameters(file, path, sample) for sample in samples),
             notes=notes,
         )
+
+
+def _identity(file: h5py.File) -> str | None:
+    """`data_id`, the digest of the recipe a file was made by, and the `seed` it was made with."""
+    if "data_id" not in file.attrs:
+        return None
+    parts = [attribute(file, name) for name in ("data_id", "seed") if name in file.attrs]
+    return slug("-".join(map(str, parts)))
 
 
 def _fields(

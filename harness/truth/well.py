@@ -6,6 +6,7 @@ lies channels last in the file; it passes through one reused buffer of that fiel
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -85,7 +86,7 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
             continue
         readable.append((position, path, contents))
         notes.update(dict.fromkeys(contents.notes))
-    names = _unique([_name(dataset, position, path) for position, path, _ in readable])
+    names = _unique([_name(contents, position, path) for position, path, contents in readable])
     wanted = dict(where or {})
     simulations = []
     for name, (_, path, contents) in zip(names, readable, strict=True):
@@ -144,12 +145,12 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in pieces], path.name
 
 
-def _name(dataset: str, position: int, path: Path) -> str:
+def _name(contents: Contents, position: int, path: Path) -> str:
     """Short name of a file's simulation.
 
     The position counts unusable files too: a broken file does not rename the others.
     """
-    if dataset == EMBEDDED:
+    if contents.dataset_name == EMBEDDED:
         return f"s{position}"
     mach = _MACH.search(path.stem)
     return f"Ma{mach[1]}_Ms{mach[2]}" if mach else slug(path.stem)
@@ -283,18 +284,25 @@ class Frames:
                     dataset=data.name,
                     found=error,
                 ) from error
-            part = out[channels]
-            # Minimum and maximum propagate NaN and need no temporary of the frame's size.
-            if not (part.amin().isfinite() and part.amax().isfinite()):
-                bad = int((~part.isfinite()).sum())
-                raise TruthError(
-                    f"frame {frame} of sample {simulation.sample} is not finite",
-                    file=simulation.file,
-                    dataset=data.name,
-                    expected="finite values",
-                    found=f"{bad} of {part.numel()} values NaN or infinite",
-                )
+        # Minimum and maximum propagate NaN and need no temporary of the frame's size.
+        if not (math.isfinite(out.amin()) and math.isfinite(out.amax())):
+            raise self._not_finite(frame, out)
         return out
+
+    def _not_finite(self, frame: int, out: Tensor) -> TruthError:
+        """The error for the first field of a frame that holds a NaN or an infinity."""
+        data, bad = next(
+            (data, ~out[channels].isfinite())
+            for data, _, channels, _ in self._sources
+            if not out[channels].isfinite().all()
+        )
+        return TruthError(
+            f"frame {frame} of sample {self.simulation.sample} is not finite",
+            file=self.simulation.file,
+            dataset=data.name,
+            expected="finite values",
+            found=f"{int(bad.sum())} of {bad.numel()} values NaN or infinite",
+        )
 
 
 def _described(fields: Mapping[str, int], spatial: int) -> str:

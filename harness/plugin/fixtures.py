@@ -1,0 +1,194 @@
+"""What a property test can ask for: `case`, `criterion`, `record`, `records`, `ensemble`,
+`protocol`, `judge` and `note`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import xarray as xr
+
+from harness import judging
+from harness.jobs import Request
+from harness.judging import Regression, Violation
+from harness.plan import Case
+from harness.plugin import session as sessions
+from harness.plugin.collection import case_of, entry_name, property_of, suite_of
+from harness.plugin.session import Session
+from harness.properties import Property
+from harness.record import Record
+from harness.results import Expectation, Outcome, Verdict
+from harness.statistics import Ensemble, Width
+from harness.truth.protocols import Protocol
+
+FINDING = pytest.StashKey["Finding"]()
+
+
+@dataclass
+class Finding:
+    """What a test case has found so far; the report is made from it."""
+
+    verdict: Verdict | None = None
+    outcome: Outcome | None = None
+    message: str = ""
+    entry: Expectation | None = None
+    values: dict[str, float | str | None] = field(default_factory=dict)
+    records: list[str] = field(default_factory=list)
+
+
+def finding_of(item: pytest.Item) -> Finding:
+    """The item's finding, empty at first."""
+    return item.stash.setdefault(FINDING, Finding())
+
+
+@dataclass
+class Judge:
+    """Judges one figure against one limit, exactly once per test."""
+
+    name: str
+    finding: Finding
+    diverged_at: int | None = None
+
+    def __call__(
+        self,
+        figure: xr.DataArray | float,
+        at_most: Width | xr.DataArray | float,
+        unit: str = "",
+        basis: str = "",
+    ) -> None:
+        """The criterion |figure| <= at_most at every step; raises Violation or Regression.
+
+        The whole curve over `step` is judged, and its worst margin reported (`judging.judge`).
+        A `Width` brings its own basis.
+        """
+        __tracebackhide__ = True
+        if self.finding.verdict is not None:
+            raise RuntimeError("judge is called exactly once per test: split the criteria")
+        if isinstance(at_most, Width):
+            at_most, basis = at_most.value, at_most.basis
+        verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at)
+        found = self.finding
+        found.verdict = verdict
+        found.outcome = judging.outcome(verdict, found.entry)
+        found.message = judging.describe(self.name, verdict, found.entry)
+        if found.outcome == "regression":
+            raise Regression(found.message)
+        if found.outcome in ("violated", "expected", "unrecorded"):
+            raise Violation(found.message)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """The model, window and criterion of this test case."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def criterion(case: Case) -> str:
+    """The criterion that this test case judges."""
+    return case.criterion
+
+
+@pytest.fixture
+def physics(request: pytest.FixtureRequest) -> Session:
+    """The run: plan, engine, options."""
+    return sessions.of(request.config)
+
+
+@pytest.fixture
+def protocol(case: Case, physics: Session) -> Protocol:
+    """The recipe the window comes from."""
+    return next(p for p in physics.plan.protocols if p.name == case.protocol)
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Record:
+    """The record that the property declares to read, for this case.
+
+    Skips, as not applicable, where the data lacks a field or the model a trait.
+    """
+    declaration = property_of(request.node)
+    assert declaration is not None
+    assert case.window is not None
+    _require(declaration, case, physics, case.window.simulation.layout.names)
+    (found,) = _read(request.node, declaration.requests(case.criterion), case, physics)
+    return found
+
+
+@pytest.fixture
+def records(
+    request: pytest.FixtureRequest, case: Case, physics: Session
+) -> list[tuple[Case, Record]]:
+    """For a population property: the record of every window of the model and protocol."""
+    declaration = property_of(request.node)
+    assert declaration is not None
+    windows = physics.plan.windows[case.protocol]
+    _require(declaration, case, physics, windows[0].simulation.layout.names)
+    found = []
+    for window in windows:
+        one = Case(case.model, case.protocol, window, case.criterion)
+        (read,) = _read(request.node, declaration.requests(case.criterion), one, physics)
+        found.append((one, read))
+    return found
+
+
+@pytest.fixture
+def ensemble(case: Case, physics: Session) -> Ensemble:
+    """Truth of all simulations with this window's parameters: the source of widths."""
+    return physics.ensemble(case)
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Iterator[Judge]:
+    """Call it once: judge(figure, at_most=limit, unit="D")."""
+    item = request.node
+    declaration = property_of(item)
+    assert declaration is not None
+    finding = finding_of(item)
+    finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
+    name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
+    yield Judge(name, finding, _diverged_at(request))
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> dict[str, float | str | None]:
+    """Figures recorded beside the verdict: note["persistence"] = 0.33."""
+    return finding_of(request.node).values
+
+
+def _diverged_at(request: pytest.FixtureRequest) -> int | None:
+    if "record" not in request.fixturenames:
+        return None
+    record: Record = request.getfixturevalue("record")
+    return record.diverged_at
+
+
+def _require(declaration: Property, case: Case, physics: Session, fields: tuple[str, ...]) -> None:
+    lacking = sorted(declaration.needs - set(fields))
+    if lacking:
+        pytest.skip(f"not applicable: the data has no {', '.join(lacking)}")
+    traits = physics.engine.surrogate(case.model).traits
+    lacking = sorted(declaration.asks - traits)
+    if lacking:
+        pytest.skip(f"not applicable: {case.model.label} lacks {', '.join(lacking)}")
+
+
+def _read(
+    item: pytest.Item, requests: tuple[Request, ...], case: Case, physics: Session
+) -> list[Record]:
+    found = physics.records(requests, case)
+    finding_of(item).records += [record.key for record in found]
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function):  # type: ignore[no-untyped-def]
+    """A property test that ends well must have judged or recorded something."""
+    result = yield
+    if case_of(pyfuncitem) is not None:
+        finding = finding_of(pyfuncitem)
+        if finding.verdict is None and not finding.values:
+            raise RuntimeError("this property judged nothing: call judge(...) once")
+    return result

@@ -1,0 +1,105 @@
+"""Progress of long work: in a terminal, in a log, and under xdist.
+
+In a terminal one line is rewritten; without one a line is logged every half minute; a worker of
+xdist has no terminal, so it leaves its line in a file that the controller prints.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.jobs import Job
+
+LOG_SECONDS = 30.0
+LOGGER = logging.getLogger("harness")
+FOLDER = "HARNESS_PROGRESS"
+
+
+class Progress:
+    """Says what is being simulated or rolled out, and how far it is."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER")
+        self._last = 0.0
+        self._started: dict[str, float] = {}
+
+    def simulate(self, simulation: str, frames: int, total: int) -> None:
+        """The embedded truth is being made."""
+        self._say(f"simulating truth {simulation}", frames, total)
+
+    def step(self, job: Job, step: int, steps: int) -> None:
+        """A rollout, twin or truth record is being made."""
+        self._say(str(job), step, steps)
+
+    def _say(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        started = self._started.setdefault(what, now)
+        finished = done >= total
+        interval = 0.2 if self._terminal() is not None else LOG_SECONDS
+        if self._worker:
+            interval = 1.0
+        if now - self._last < interval and not finished:
+            return
+        self._last = now
+        left = (now - started) / done * (total - done) if done else None
+        text = f"{what}: {done}/{total}"
+        if left is not None and left >= 1:
+            text += f", {left:.0f} s left"
+        self._show(text, finished)
+
+    def _terminal(self) -> pytest.TerminalReporter | None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        return reporter if reporter is not None and reporter.isatty else None
+
+    def _show(self, text: str, finished: bool) -> None:
+        if self._worker:
+            self._leave(text)
+        elif (reporter := self._terminal()) is not None:
+            capture = self._config.pluginmanager.get_plugin("capturemanager")
+            with capture.global_and_fixture_disabled():
+                reporter.rewrite("" if finished else f"  {text}", erase=True)
+        elif not finished:
+            LOGGER.info(text)
+
+    def _leave(self, text: str) -> None:
+        folder = os.environ.get(FOLDER)
+        if folder:
+            target = Path(folder) / f"{self._worker}.json"
+            temporary = target.with_suffix(".part")
+            temporary.write_text(json.dumps(text), encoding="utf-8")
+            temporary.replace(target)
+
+
+class Watcher(threading.Thread):
+    """On the controller: prints what the workers left, whenever it changes."""
+
+    def __init__(self, folder: Path, reporter: pytest.TerminalReporter) -> None:
+        super().__init__(daemon=True, name="harness-progress")
+        self._folder, self._reporter = folder, reporter
+        self._interval = 5.0 if reporter.isatty else LOG_SECONDS
+        self._stop = threading.Event()
+        self._shown: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Look every few seconds until told to stop."""
+        while not self._stop.wait(self._interval):
+            for file in sorted(self._folder.glob("*.json")):
+                try:
+                    text = str(json.loads(file.read_text(encoding="utf-8")))
+                except (OSError, ValueError):
+                    continue  # being replaced right now
+                if self._shown.get(file.stem) != text:
+                    self._shown[file.stem] = text
+                    self._reporter.write_line(f"[{file.stem}] {text}")
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stop.set()

@@ -1,0 +1,336 @@
+"""From test reports to results.json, junit.xml and the report folder.
+
+Workers attach their finding to the report as plain types; the controller gathers them, so that a
+run under xdist and one without write the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness.report
+from harness import provenance
+from harness.judging import Regression, Violation
+from harness.plan import Case
+from harness.plugin import session as sessions
+from harness.plugin import updating
+from harness.plugin.collection import case_of, property_of, suite_of
+from harness.plugin.fixtures import Finding, finding_of
+from harness.plugin.progress import FOLDER, Watcher
+from harness.plugin.session import Session
+from harness.results import RED, ModelEntry, Outcome, RecordEntry, Run, TestResult
+
+COLLECTOR = "harness-collector"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of xdist."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """On the controller of a physics run: open the run's folder and collect."""
+    if is_worker(config) or not sessions.is_physics_run(config) or config.option.collectonly:
+        return
+    collector = Collector(config)
+    config.pluginmanager.register(collector, COLLECTOR)
+    if not config.option.xmlpath:
+        config.option.xmlpath = str(collector.folder / "junit.xml")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Attach the finding to the report, and put today's figure where the reader looks."""
+    report: pytest.TestReport = yield
+    case = case_of(item)
+    if case is None or (report.when != "call" and report.passed):
+        return report
+    finding = finding_of(item)
+    outcome = _outcome(report, call, finding)
+    if finding.message and hasattr(report, "wasxfail"):
+        report.wasxfail = finding.message
+    result = _result(item, case, finding, outcome, report)
+    report.physics = result.model_dump(mode="python")
+    report.physics_records = _records(item.config, case, finding)
+    if finding.verdict is not None:
+        # Plain floats: a numpy scalar would stop a whole run under xdist.
+        for name in ("figure", "limit", "margin", "step", "where", "unit", "basis"):
+            report.user_properties.append((name, getattr(finding.verdict, name)))
+    report.user_properties.append(("outcome", outcome))
+    return report
+
+
+def _outcome(report: pytest.TestReport, call: pytest.CallInfo[None], finding: Finding) -> Outcome:
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, pytest.skip.Exception):
+        return "not-applicable"
+    if isinstance(error, Violation | Regression) and finding.outcome is not None:
+        return finding.outcome
+    if error is not None or report.when != "call":
+        return "error"
+    if finding.outcome is not None:
+        return finding.outcome  # passed, or repaired (strict XPASS)
+    return "recorded"
+
+
+def _result(
+    item: pytest.Item, case: Case, finding: Finding, outcome: Outcome, report: pytest.TestReport
+) -> TestResult:
+    declaration = property_of(item)
+    assert declaration is not None
+    message = finding.message
+    if not message and report.longrepr is not None:
+        message = _reason(report)
+    return TestResult(
+        nodeid=item.nodeid,
+        suite=suite_of(item),
+        property=declaration.name,
+        criterion=case.criterion,
+        statement=declaration.statement,
+        model=case.model.label,
+        protocol=case.protocol,
+        simulation=case.window.simulation.name if case.window else None,
+        window=case.window.index if case.window else None,
+        outcome=outcome,
+        message=message,
+        verdict=finding.verdict,
+        values=finding.values,
+        baseline=finding.entry,
+        records=tuple(finding.records),
+        seconds=report.duration,
+    )
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):  # a skip: (file, line, reason)
+        return report.longrepr[2].removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else str(report.longrepr)
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _records(config: pytest.Config, case: Case, finding: Finding) -> list[dict[str, Any]]:
+    done = sessions.of(config).engine.done
+    entries = []
+    for key in dict.fromkeys(finding.records):
+        job, record = done[key].job, done[key].record
+        entries.append(
+            RecordEntry(
+                key=key,
+                file=f"records/{key}.nc",
+                kind=job.kind,
+                model=job.model.label if job.model else None,
+                protocol=case.protocol,
+                simulation=job.window.simulation.name,
+                window=job.window.index,
+                precision=job.precision,
+                draw=job.draw.seed,
+                diverged_at=record.diverged_at,
+                diverged_in=record.diverged_in,
+                from_store=done[key].from_store,
+                seconds=float(record.data.attrs.get("seconds", 0.0)),
+            ).model_dump(mode="python")
+        )
+    return entries
+
+
+class Collector:
+    """On the controller: gathers results and writes the run's folder at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._started = datetime.now(UTC)
+        self._clock = time.perf_counter()
+        self.folder = _new_folder(sessions.folder(config), self._started)
+        self.results: dict[str, TestResult] = {}
+        self.records: dict[str, RecordEntry] = {}
+        self.models: dict[str, ModelEntry] = {}
+        self.expected: list[str] = []
+        self.deselected = False
+        self.run: Run | None = None
+        self.changes: list[updating.Change] = []
+        self.refusal: str = ""
+        self._watcher: Watcher | None = None
+
+    # -- gathering ---------------------------------------------------------------------------
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """A run with -k or -m is partial."""
+        self.deselected = self.deselected or bool(items)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What should report (without xdist)."""
+        self.expected = [item.nodeid for item in session.items if case_of(item)]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """What should report (under xdist: every worker collects the same)."""
+        self.expected = [i for i in ids if "[" in i]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker is done: its models and notes."""
+        output = getattr(node, "workeroutput", {}).get("harness")
+        if output:
+            self._absorb(output["models"], output["notes"], output["deselected"])
+
+    def _absorb(self, models: list[dict[str, Any]], notes: list[str], deselected: bool) -> None:
+        for model in models:
+            self.models[model["name"]] = ModelEntry.model_validate(model)
+        session = sessions.of(self._config)
+        session.notes += [note for note in notes if note not in session.notes]
+        self.deselected = self.deselected or deselected
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One finding; a later phase of the same test may only make it worse."""
+        if hasattr(report, "physics"):
+            self.results[report.nodeid] = TestResult.model_validate(report.physics)
+            for entry in report.physics_records:
+                record = RecordEntry.model_validate(entry)
+                self.records.setdefault(record.key, record)
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def pytest_sessionstart(self) -> None:
+        """Under xdist, watch what the workers leave about their progress."""
+        if getattr(self._config.option, "dist", "no") != "no":
+            folder = self.folder / ".progress"
+            folder.mkdir()
+            os.environ[FOLDER] = str(folder)
+            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None:
+                self._watcher = Watcher(folder, reporter)
+                self._watcher.start()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write results.json, records, baselines if asked, and the report."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        if sessions.SESSION not in self._config.stash:
+            _remove_empty(self.folder)
+            return
+        physics = sessions.of(self._config)
+        self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
+        missing = tuple(i for i in self.expected if i not in self.results)
+        if missing and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._config.getoption("update_baselines"):
+            session.exitstatus = exitstatus = self._update(physics, missing, exitstatus)
+        self.run = Run(
+            name=self.folder.name,
+            started=self._started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - self._clock,
+            exit_status=int(exitstatus),
+            provenance=provenance.collect(
+                physics.plan, _command(self._config), _workers(self._config)
+            ),
+            models=tuple(
+                self.models.get(s.label) or ModelEntry(name=s.label, fingerprint="", n_history=0)
+                for s in physics.plan.models
+            ),
+            protocols=tuple(p.name for p in physics.plan.protocols),
+            tests=tuple(self.results[i] for i in sorted(self.results, key=self._order)),
+            records=tuple(sorted(self.records.values(), key=lambda r: r.key)),
+            notes=tuple(physics.notes),
+            missing=missing,
+        )
+        (self.folder / "records").mkdir(exist_ok=True)
+        for key in self.records:
+            physics.engine.store.export(key, self.folder / "records")
+        self.run.save(self.folder)
+        harness.report.build(self.folder)
+        _point(self.folder.parent / "latest", self.folder)
+
+    def _order(self, nodeid: str) -> int:
+        return self.expected.index(nodeid) if nodeid in self.expected else len(self.expected)
+
+    def _update(self, physics: Session, missing: tuple[str, ...], exitstatus: int) -> int:
+        partial = self.deselected or updating.is_partial(self._config)
+        broken = [r.nodeid for r in self.results.values() if r.outcome == "error"]
+        self.refusal = updating.refusal(partial, [*missing, *broken])
+        if self.refusal and not self._config.getoption("force_update"):
+            return int(pytest.ExitCode.TESTS_FAILED)
+        self.refusal = ""
+        self.changes = updating.update(physics, list(self.results.values()), prune=not partial)
+        # A run that records its violations has done what it was asked: only errors are red.
+        red = {r.outcome for r in self.results.values()} & (RED - {"violated"})
+        return int(pytest.ExitCode.TESTS_FAILED if red or missing else pytest.ExitCode.OK)
+
+
+def models_of(physics: Session) -> list[ModelEntry]:
+    """What is known of the models that this process has loaded."""
+    return [
+        ModelEntry(
+            name=spec.label,
+            fingerprint=identity.fingerprint,
+            n_history=identity.n_history,
+            parameters=identity.parameters,
+        )
+        for spec, identity in physics.engine.identities.items()
+    ]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells the controller which models it has seen, and its notes."""
+    config = session.config
+    if is_worker(config) and sessions.SESSION in config.stash:
+        physics = sessions.of(config)
+        config.workeroutput["harness"] = {  # type: ignore[attr-defined]
+            "models": [m.model_dump() for m in models_of(physics)],
+            "notes": list(physics.notes),
+            "deselected": bool(session.config.stash.get(DESELECTED, False)),
+        }
+
+
+DESELECTED = pytest.StashKey[bool]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember on a worker that the run is partial: the controller does not collect."""
+    if items:
+        items[0].config.stash[DESELECTED] = True
+
+
+def _new_folder(root: Path, started: datetime) -> Path:
+    name = started.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
+        try:
+            folder = root / f"{name}{suffix}"
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise pytest.UsageError(f"no free run folder under {root}")
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # junit.xml or progress files are in it: keep them
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Let reports/latest point at the newest run, by one atomic rename."""
+    temporary = link.with_name(f".{link.name}.{folder.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(link)
+
+
+def _command(config: pytest.Config) -> tuple[str, ...]:
+    return ("pytest", *map(str, config.invocation_params.args or sys.argv[1:]))
+
+
+def _workers(config: pytest.Config) -> int:
+    count = getattr(config.option, "numprocesses", None)
+    return int(count) if count else 1

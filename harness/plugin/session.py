@@ -1,0 +1,172 @@
+"""What one pytest run knows: the plan, the engine and the baselines, made once and when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import jobs, paths, plan
+from harness.baselines import Baseline, BaselineError
+from harness.engine import Engine
+from harness.plan import Case, Plan
+from harness.plugin import options
+from harness.plugin.progress import Progress
+from harness.record import Record, Store
+from harness.results import Expectation
+from harness.statistics import Ensemble
+from harness.surrogates.registry import ModelError
+from harness.truth.errors import TruthError
+
+SESSION = pytest.StashKey["Session"]()
+
+
+@dataclass
+class Session:
+    """The state of a physics run in one process."""
+
+    config: pytest.Config
+    plan: Plan
+    progress: Progress
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Makes and finds records; its store is shared by all processes and runs."""
+        return Engine(
+            Store(paths.cache() / "records"),
+            torch.device(self.plan.options.device),
+            self.plan.simulations,
+            self.progress.step,
+        )
+
+    @cached_property
+    def _ensembles(self) -> dict[tuple[Any, ...], Ensemble]:
+        return {}
+
+    def ensemble(self, case: Case) -> Ensemble:
+        """Truth records of all simulations with the parameters of a case's own."""
+        assert case.window is not None
+        kin = self.plan.kin(case.protocol, case.window.simulation)
+        if kin not in self._ensembles:
+            records = tuple(self.engine.record(jobs.truth_job(s)) for s in kin)
+            self._ensembles[kin] = Ensemble(records)
+        return self._ensembles[kin]
+
+    def job(self, request: jobs.Request, case: Case) -> jobs.Job:
+        """What a request means for a case under the options of this run."""
+        chosen = self.plan.options
+        assert case.window is not None
+        return jobs.bind(
+            request, case.model, case.window, chosen.precision, chosen.seeded, chosen.keep_fields
+        )
+
+    def records(self, requests: tuple[jobs.Request, ...], case: Case) -> list[Record]:
+        """The records a test reads, made if they are not there yet."""
+        return [self.engine.record(self.job(request, case)) for request in requests]
+
+    # -- baselines ---------------------------------------------------------------------------
+
+    @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """What a baseline must share with this run to apply."""
+        chosen = self.plan.options
+        return {
+            "steps": chosen.steps or "protocol",
+            "precision": chosen.precision,
+            "draw": "seeded" if chosen.seeded else "none",
+        }
+
+    @property
+    def judges_by_baselines(self) -> bool:
+        """Whether expected failures count in this run."""
+        get = self.config.getoption
+        return not (get("no_baselines") or get("update_baselines"))
+
+    def baseline(self, case: Case) -> Baseline | None:
+        """The baseline of a case's model, or of the model named by --against."""
+        name = self.config.getoption("against") or case.model.baseline
+        if name is None:
+            return None
+        return Baseline(self.config.getoption("baselines"), name, case.protocol)
+
+    @cached_property
+    def _expectations(self) -> dict[tuple[str, str, str], Mapping[str, Expectation]]:
+        return {}
+
+    def expectation(self, case: Case, suite: str, name: str) -> Expectation | None:
+        """The recorded entry of a test case, if there is one and it applies."""
+        if not self.judges_by_baselines:
+            return None
+        baseline = self.baseline(case)
+        if baseline is None:
+            return None
+        key = (baseline.model, baseline.protocol, suite)
+        if key not in self._expectations:
+            self._expectations[key] = self._applicable(baseline, suite)
+        return self._expectations[key].get(name)
+
+    def _applicable(self, baseline: Baseline, suite: str) -> Mapping[str, Expectation]:
+        try:
+            recorded, entries = baseline.conditions(suite), baseline.expectations(suite)
+        except BaselineError as error:
+            raise pytest.UsageError(str(error)) from error
+        if recorded is not None and recorded != self.conditions:
+            unlike = ", ".join(
+                f"{k}: recorded {recorded.get(k)}, now {v}"
+                for k, v in self.conditions.items()
+                if recorded.get(k) != v
+            )
+            note = (
+                f"baseline {baseline.model}/{baseline.protocol} does not apply ({unlike}): "
+                "plain verdicts"
+            )
+            if note not in self.notes:
+                self.notes.append(note)
+            return {}
+        return entries
+
+
+def is_physics_run(config: pytest.Config) -> bool:
+    """Whether property suites are among what pytest was asked to run, or our options were given."""
+    suites = paths.ROOT / "suites"
+    if options.given(config):
+        return True
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
+        if path == suites or suites in path.parents or path in suites.parents:
+            return True
+    return False
+
+
+def of(config: pytest.Config) -> Session:
+    """The run's session, made on first use.  UsageError (exit 4) for what cannot be run."""
+    if SESSION not in config.stash:
+        torch.set_num_threads(1)  # more would change digits, and thrash on a shared machine
+        progress = Progress(config)
+        try:
+            made = plan.make(options.options(config), progress.simulate)
+        except (ModelError, TruthError) as error:
+            raise pytest.UsageError(str(error)) from error
+        if not any(made.windows.values()):
+            problems = "\n".join(map(str, made.problems))
+            raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
+        config.stash[SESSION] = Session(config, made, progress)
+        config.stash[SESSION].notes += [str(problem) for problem in made.problems]
+    return config.stash[SESSION]
+
+
+def folder(config: pytest.Config) -> Path:
+    """reports/: where run folders go."""
+    return Path(config.getoption("reports"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Lay out the run before anything is collected: a wrong name fails here, with exit 4."""
+    if is_physics_run(session.config):
+        of(session.config)

@@ -1,0 +1,97 @@
+"""The physics summary after pytest's own: per model and property, the worst figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.plugin.reporting import COLLECTOR, Collector
+from harness.results import RED, Run, TestResult
+from harness.summary import STYLES, headline, rows
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of physics, what changed in the baselines, and where the report is."""
+    collector: Collector | None = terminalreporter.config.pluginmanager.get_plugin(COLLECTOR)
+    if collector is None or collector.run is None:
+        return
+    console = Console(
+        file=terminalreporter._tw._file,
+        width=terminalreporter._tw.fullwidth,
+        force_terminal=terminalreporter.isatty and terminalreporter._tw.hasmarkup,
+        highlight=False,
+    )
+    terminalreporter.section("physics", sep="=")
+    _print_run(console, collector.run)
+    for note in collector.run.notes:
+        console.print(Text(f"note: {note}"))
+    _print_changes(console, collector)
+    if collector.run.missing:
+        console.print(f"{len(collector.run.missing)} tests never reported (a worker died?)")
+    console.print(f"report: {_short(collector.folder)}/report.html", soft_wrap=True)
+
+
+def _print_run(console: Console, run: Run) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "property", "verdict", "worst figure", "limit", "where", "baseline"):
+        table.add_column(column, overflow="fold")
+    for row in rows(run):
+        table.add_row(
+            Text(row.model),
+            Text(row.property),
+            Text(row.verdict, style=STYLES[row.outcome]),
+            row.figure,
+            row.limit,
+            Text(row.where),
+            row.baseline,
+        )
+    console.print(table)
+    for model in run.models:
+        console.print(Text(headline(run, model.name)))
+
+
+def _print_changes(console: Console, collector: Collector) -> None:
+    if collector.refusal:
+        console.print(
+            f"baselines NOT updated: {collector.refusal}; --force-update records what was judged"
+        )
+    if collector.changes:
+        table = Table(title="baselines updated", box=None, title_justify="left")
+        for column in ("baseline", "case", "before", "after"):
+            table.add_column(column, overflow="fold")
+        for change in collector.changes:
+            table.add_row(change.baseline, Text(change.name), change.before, change.after)
+        console.print(table)
+    elif (
+        collector.run and collector._config.getoption("update_baselines") and not collector.refusal
+    ):
+        console.print("baselines unchanged")
+
+
+def _short(folder: Path) -> str:
+    try:
+        return str(folder.relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport):  # type: ignore[no-untyped-def]
+    """Name the outcome in -v: EXPECTED instead of XFAIL, REPAIRED, N/A."""
+    result = getattr(report, "physics", None)
+    if result is None:
+        return None
+    words = {
+        "expected": ("xfailed", "x", "EXPECTED"),
+        "unrecorded": ("xfailed", "u", "UNRECORDED"),
+        "not-applicable": ("skipped", "-", "N/A"),
+        "recorded": ("passed", "r", "RECORDED"),
+    }
+    outcome = TestResult.model_validate(result).outcome
+    if outcome in RED or outcome not in words or (report.when != "call" and not report.skipped):
+        return None
+    return words[outcome]

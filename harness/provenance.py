@@ -1,0 +1,77 @@
+"""Everything that is needed to repeat a run."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from harness import numerics
+from harness.paths import ROOT
+from harness.plan import Plan
+from harness.results import Provenance
+
+PACKAGES = (
+    "torch", "numpy", "scipy", "h5py", "xarray", "h5netcdf", "the_well", "pytest", "pytest-xdist",
+    "syrupy", "physics-harness",
+)  # fmt: skip
+
+
+def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
+    """Versions, commit, device, switches and data ids of a run."""
+    with numerics.strict():
+        flags = numerics.flags()
+    flags["torch_threads"] = str(torch.get_num_threads())
+    commit = _git("rev-parse", "HEAD")
+    return Provenance(
+        command=tuple(command),
+        git_commit=commit,
+        git_dirty=None if commit is None else bool(_git("status", "--porcelain")),
+        versions={"python": platform.python_version()} | _versions(),
+        platform=platform.platform(),
+        device=_device(plan.options.device),
+        precision=plan.options.precision,
+        flags=flags,
+        draws="seeded by draw number and step" if plan.options.seeded else "none",
+        data={protocol.name: _data_id(plan, protocol.name) for protocol in plan.protocols},
+        workers=workers,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _data_id(plan: Plan, protocol: str) -> str:
+    digest = hashlib.sha256()
+    for simulation in dict.fromkeys(w.simulation for w in plan.windows[protocol]):
+        digest.update(f"{simulation.name}:{simulation.data_id};".encode())
+    return digest.hexdigest()
+
+
+def _device(name: str) -> str:
+    device = torch.device(name)
+    if device.type == "cuda":
+        return f"{name} ({torch.cuda.get_device_name(device)})"
+    return f"{name} ({platform.processor() or platform.machine()})"
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command in the checkout, None where there is no git or no checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

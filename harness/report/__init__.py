@@ -1,0 +1,36 @@
+"""Reports: the HTML page and the Markdown summary of a run, views of results.json and its records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.report.basins import basins
+from harness.report.markdown import summary
+from harness.report.page import render
+from harness.report.rollouts import load
+from harness.report.story import stories
+from harness.results import Run
+
+__all__ = ["build"]
+
+
+def build(run_folder: Path) -> Path:
+    """Write `report.html` and `summary.md` into a run folder, from what lies in it.
+
+    A record that is missing or unreadable costs its figures and is named on the page.
+    Returns the path of report.html.  Raises FileNotFoundError without results.json, and
+    pydantic.ValidationError where it does not fit the schema.
+    """
+    run = Run.load(run_folder)
+    rollouts, problems = load(run, run_folder)
+    rows = basins(run, rollouts)
+    told = stories(run, rollouts, rows)
+    _write(run_folder / "summary.md", summary(run, told))
+    return _write(run_folder / "report.html", render(run, rollouts, rows, told, problems))
+
+
+def _write(target: Path, text: str) -> Path:
+    temporary = target.with_name(f"{target.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
+    return target

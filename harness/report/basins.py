@@ -1,0 +1,130 @@
+"""The basin table: which magnetic component grows, how fast and from when, in every rollout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.report.rollouts import Rollout
+from harness.report.text import window_label
+from harness.results import Run
+
+#: model, protocol, simulation, window
+Place = tuple[str, str | None, str | None, int | None]
+
+
+@dataclass(frozen=True)
+class Basin:
+    """Growth in one rollout.
+
+    growth_y, growth_z: var B_y and var B_z at the last finite step over step 0.
+    basin, onset, rate, rate_error, fastest: as the tests noted them (PHYSICS: named events).
+    """
+
+    model: str
+    label: str
+    growth_y: float | None
+    growth_z: float | None
+    basin: str | None
+    onset: str | None
+    rate: float | None
+    rate_error: float | None
+    fastest: str | None
+    last_step: int | None
+    diverged: str | None
+
+
+def noted(run: Run) -> dict[Place, dict[str, float | str | None]]:
+    """Everything the tests recorded beside their verdicts, gathered by rollout."""
+    found: dict[Place, dict[str, float | str | None]] = {}
+    for test in run.tests:
+        place = (test.model, test.protocol, test.simulation, test.window)
+        found.setdefault(place, {}).update(test.values)
+    return found
+
+
+def basins(run: Run, rollouts: Sequence[Rollout]) -> list[Basin]:
+    """One row per model and window of the run that has a record or notes of growth."""
+    records = {_place(rollout): rollout for rollout in rollouts}
+    notes = noted(run)
+    places = [p for p in notes if p[2] is not None and (p in records or "lambda" in notes[p])]
+    order = {model.name: index for index, model in enumerate(run.models)}
+    places.sort(key=lambda place: order.get(place[0], len(order)))
+    return [_basin(run, place, notes[place], records.get(place)) for place in places]
+
+
+def _place(rollout: Rollout) -> Place:
+    entry = rollout.entry
+    return (rollout.model, entry.protocol, entry.simulation, entry.window)
+
+
+def _basin(
+    run: Run, place: Place, notes: Mapping[str, float | str | None], rollout: Rollout | None
+) -> Basin:
+    model, protocol, simulation, window = place
+    attrs = dict(rollout.data.attrs) if rollout is not None else {}
+    values = {**attrs, **notes}
+    return Basin(
+        model=model,
+        label=window_label(run, protocol, simulation, window),
+        growth_y=_growth(rollout, "B_y"),
+        growth_z=_growth(rollout, "B_z"),
+        basin=_text(values.get("basin")),
+        onset=_onsets(values),
+        rate=_float(values.get("lambda")),
+        rate_error=_float(values.get("lambda_error")),
+        fastest=_text(values.get("lambda_channel")),
+        last_step=None if rollout is None else _last_step(rollout),
+        diverged=None if rollout is None else _divergence(rollout),
+    )
+
+
+def _growth(rollout: Rollout | None, channel: str) -> float | None:
+    if rollout is None or not rollout.has("variance", "step", "channel"):
+        return None
+    variance = rollout.pred["variance"]
+    if channel not in variance["channel"].values:
+        return None
+    first, last = variance.sel(channel=channel).values[[0, rollout.last_finite]]
+    return float(last / first) if first > 0 else None
+
+
+def _last_step(rollout: Rollout) -> int | None:
+    if not rollout.has("variance", "step", "channel"):
+        return None
+    return int(rollout.data["step"].values[rollout.last_finite])
+
+
+def _divergence(rollout: Rollout) -> str | None:
+    entry = rollout.entry
+    if entry.diverged_at is None:
+        return None
+    return f"step {entry.diverged_at} in {entry.diverged_in or 'an unnamed channel'}"
+
+
+def _onsets(values: Mapping[str, object]) -> str | None:
+    """`B_z 31, B_y 44`: the channels that reached ten times their first variance, earliest first."""
+    prefix = "onset_"
+    found = [
+        (step, name.removeprefix(prefix))
+        for name, value in values.items()
+        if name.startswith(prefix) and (step := _float(value)) is not None
+    ]
+    if found:
+        return ", ".join(f"{channel} {step:.0f}" for step, channel in sorted(found))
+    single = _float(values.get("onset"))
+    return None if single is None or single < 0 else f"{single:.0f}"
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, int | float | np.number):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,80 @@
+"""How an outcome looks and what it means, and which outcomes make a run fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.results import RED, Outcome, Run, TestResult
+
+
+@dataclass(frozen=True)
+class Look:
+    """An outcome's label and its meaning in one sentence; the symbol is `#o-<outcome>`."""
+
+    outcome: Outcome
+    label: str
+    meaning: str
+
+
+#: The most serious first: tables, counts and legends use this order.
+LOOKS: tuple[Look, ...] = (
+    Look("error", "error", "No figure could be had: the rollout or the test itself failed."),
+    Look("missing", "missing", "Collected but never reported: its worker died or was stopped."),
+    Look("regression", "regression", "Worse than its baseline records, beyond the tolerance."),
+    Look("violated", "violated", "Criterion broken, and no baseline knew of it."),
+    Look("repaired", "repaired", "Recorded as broken, kept today: the baseline needs an update."),
+    Look(
+        "unrecorded", "new knowledge", "Broken where the published baseline holds no figure: not red."
+    ),
+    Look("expected", "expected failure", "Broken, and no worse than its baseline records."),
+    Look("recorded", "recorded", "Figures without a verdict: too few independent simulations."),
+    Look("passed", "passed", "Criterion kept."),
+    Look("not-applicable", "not applicable", "Model or data lack what the property needs."),
+)
+
+LOOK: dict[str, Look] = {look.outcome: look for look in LOOKS}
+
+_RANK = {look.outcome: rank for rank, look in enumerate(LOOKS)}
+
+
+def seriousness(test: TestResult) -> tuple[int, float]:
+    """Sort key: the most serious outcome first, within it the largest margin first."""
+    margin = test.verdict.margin if test.verdict else None
+    return _RANK[test.outcome], -(margin if margin is not None else float("-inf"))
+
+
+def red_outcomes(run: Run) -> frozenset[str]:
+    """The outcomes that make this run fail: "repaired" is one of them except under --against."""
+    gated = any(part.split("=")[0] == "--against" for part in run.provenance.command)
+    return RED if gated else RED | {"repaired"}
+
+
+def is_red(test: TestResult, run: Run) -> bool:
+    """Whether this test makes the run fail."""
+    return test.outcome in red_outcomes(run)
+
+
+def broken(test: TestResult) -> bool:
+    """Whether the test has a figure and the figure breaks its criterion, expected or not."""
+    margin = test.verdict.margin if test.verdict else None
+    return margin is not None and not margin <= 1
+
+
+def unreported(run: Run) -> tuple[str, ...]:
+    """Node ids of collected tests without a result, sorted."""
+    silent = {test.nodeid for test in run.tests if test.outcome == "missing"}
+    return tuple(sorted(silent | set(run.missing)))
+
+
+def counts(run: Run) -> list[tuple[Look, int]]:
+    """How many tests had each outcome, the most serious first, outcomes without a test left out."""
+    found = Counter(count_outcomes(run.tests))
+    found["missing"] = len(unreported(run))
+    return [(look, found[look.outcome]) for look in LOOKS if found[look.outcome]]
+
+
+def count_outcomes(tests: Iterable[TestResult]) -> Counter[str]:
+    """Outcome -> number of tests."""
+    return Counter(test.outcome for test in tests)

@@ -1,0 +1,103 @@
+"""report.html: one self-contained page, from results.json and the records beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from harness.report import flow
+from harness.report.basins import Basin
+from harness.report.matrix import matrix
+from harness.report.outcomes import LOOKS, counts, red_outcomes, unreported
+from harness.report.rollouts import Rollout
+from harness.report.sections import Section, ids, sections
+from harness.report.story import Story
+from harness.report.text import counted, duration, listing, number
+from harness.results import Run
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+#: Scripts in the order in which the page runs them.
+SCRIPTS = ("matrix.js", "tables.js", "plots.js", "planes.js", "page.js")
+
+
+def render(
+    run: Run,
+    rollouts: Sequence[Rollout],
+    basins: Sequence[Basin],
+    stories: Sequence[Story],
+    problems: Sequence[str],
+) -> str:
+    """The page as one string of HTML that needs no other file and no network."""
+    found = sections(run)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            stories=stories,
+            counts=counts(run),
+            looks=LOOKS,
+            red=red_outcomes(run),
+            unreported=unreported(run),
+            matrix=matrix(run, ids(run)),
+            sections=found,
+            basins=basins,
+            diverged=[basin for basin in basins if basin.diverged],
+            problems=problems,
+            windows=len({(t.protocol, t.simulation, t.window) for t in run.tests if t.simulation}),
+            data=embedded(_data(run, found, rollouts)),
+        )
+    )
+
+
+def _data(
+    run: Run, found: Sequence[Section], rollouts: Sequence[Rollout]
+) -> dict[str, Any]:
+    models = [model.name for model in run.models]
+    return {
+        "models": models,
+        "figures": {c.id: c.figure for s in found for c in s.criteria if c.figure},
+        "flows": flow.flows(rollouts),
+        "pictures": flow.pictures(rollouts, models),
+    }
+
+
+def embedded(data: object) -> Markup:
+    """JSON for a <script type="application/json">: no character in it can end or nest the element.
+
+    Raises ValueError for a non-finite number, which JSON does not have.
+    """
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "duration": duration, "listing": listing}
+    environment.globals |= {
+        "counted": counted,
+        "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        "scripts": [
+            Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+            for name in SCRIPTS
+        ],
+        "plotly": Markup(get_plotlyjs()),
+    }
+    return environment

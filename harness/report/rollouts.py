@@ -1,0 +1,84 @@
+"""The records of a run, read as far as they can be: a missing one costs its figures, not the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from harness.record import SIDE
+from harness.report.text import window_label
+from harness.results import RecordEntry, Run
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """One rollout's record.
+
+    label: name of its window as the tables print it.  truth, pred: the two sides.
+    """
+
+    entry: RecordEntry
+    label: str
+    data: xr.Dataset
+
+    @property
+    def model(self) -> str:
+        """Name of the surrogate."""
+        return self.entry.model or "truth"
+
+    @property
+    def truth(self) -> xr.Dataset:
+        """The reference side."""
+        return self.data.isel({SIDE: 0})
+
+    @property
+    def pred(self) -> xr.Dataset:
+        """The judged side."""
+        return self.data.isel({SIDE: 1})
+
+    def has(self, name: str, *dims: str) -> bool:
+        """Whether the record holds this variable over (at least) these dimensions."""
+        return name in self.data and set(dims) <= set(self.data[name].dims)
+
+    @property
+    def last_finite(self) -> int:
+        """Index of the last step at which every channel's variance is finite on both sides."""
+        finite = np.isfinite(self.data["variance"]).all([SIDE, "channel"]).values
+        return int(np.flatnonzero(finite)[-1]) if finite.any() else 0
+
+
+def load(run: Run, folder: Path) -> tuple[list[Rollout], list[str]]:
+    """The rollout records of a run, and one line for each that could not be read."""
+    rollouts, problems = [], []
+    for entry in run.records:
+        if entry.kind != "rollout":
+            continue
+        label = window_label(run, entry.protocol, entry.simulation, entry.window)
+        name = f"{entry.model} on {label} ({entry.file})"
+        path = (folder / entry.file).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            problems.append(f"record of {name} lies outside the run folder: not read")
+            continue
+        if not path.exists():
+            problems.append(f"record of {name} is missing")
+            continue
+        try:
+            with xr.open_dataset(path, engine="h5netcdf") as stored:
+                data = stored.load()
+        except (OSError, ValueError, KeyError) as error:
+            problems.append(f"record of {name} cannot be read: {error}")
+            continue
+        if data.sizes.get(SIDE) != 2 or "step" not in data.dims:
+            problems.append(f"record of {name} holds no truth and prediction over step")
+            continue
+        rollouts.append(Rollout(entry, label, data))
+    return rollouts, problems
+
+
+def of_model(rollouts: Iterable[Rollout], model: str) -> list[Rollout]:
+    """The rollouts of one model."""
+    return [rollout for rollout in rollouts if rollout.model == model]

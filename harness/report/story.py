@@ -1,0 +1,207 @@
+"""One sentence per model, assembled from verdicts and recorded figures.
+
+Every clause depends on a figure of the run; a clause without its figure is left out.  Medians are
+over windows and say so; "from step n" is the earliest step at which any window breaks the limit.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.report.basins import Basin
+from harness.report.outcomes import broken, is_red
+from harness.report.rollouts import Rollout, of_model
+from harness.report.text import counted, criterion_name, listing, number
+from harness.results import Run, TestResult
+
+#: A first step this far below persistence is called good.
+WELL = 0.6
+
+FIELDS = {"rho": "the density", "B": "the magnetic field", "v": "the velocity"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a model does, in words.
+
+    model: the subject; sentence: what follows it.  kept, broke: criteria kept in every window,
+    and broken somewhere with the number of windows.  red: tests that make the run fail.
+    """
+
+    model: str
+    sentence: str
+    kept: tuple[str, ...]
+    broke: tuple[str, ...]
+    red: int
+
+
+def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> list[Story]:
+    """One story per model of the run."""
+    found = []
+    for model in run.models:
+        tests = [test for test in run.tests if test.model == model.name]
+        judged = [test for test in tests if test.verdict is not None]
+        own = of_model(rollouts, model.name)
+        rows = [basin for basin in basins if basin.model == model.name]
+        found.append(
+            Story(
+                model=model.name,
+                sentence=_sentence(judged, own, rows),
+                kept=_kept(judged),
+                broke=_broke(judged),
+                red=sum(is_red(test, run) for test in tests),
+            )
+        )
+    return found
+
+
+def _sentence(
+    judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]
+) -> str:
+    if not judged:
+        return "has no judged figure in this run."
+    first = _first_step([t for t in judged if t.property == "step1_vrmse"])
+    rollout = _rollout([t for t in judged if t.property != "step1_vrmse"], rollouts, rows)
+    return f"{' and '.join(clause for clause in (first, rollout) if clause)}."
+
+
+def _first_step(tests: Sequence[TestResult]) -> str:
+    verdicts = [test.verdict for test in tests if test.verdict is not None]
+    pairs = [(v.figure, v.limit) for v in verdicts if v.limit is not None]
+    if not pairs:
+        return ""
+    failed = sum(broken(test) for test in tests)
+    figure = statistics.median(figure for figure, _ in pairs)
+    limit = statistics.median(limit for _, limit in pairs)
+    convention = verdicts[0].unit.removesuffix(" at step 1") or "error"
+    figures = f"(median {convention} {number(figure, 2)}, persistence {number(limit, 2)})"
+    if failed:
+        return f"is no better than persistence at one step in {_of(failed, tests)} {figures}"
+    if all(figure <= WELL * limit for figure, limit in pairs):
+        return f"predicts one step well {figures}"
+    return f"beats persistence at one step {figures}"
+
+
+def _rollout(
+    tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]
+) -> str:
+    bounded = [test for test in tests if test.property == "bounded_rollout"]
+    unbounded = [test for test in bounded if broken(test)]
+    if unbounded:
+        evidence = [_rates(rows), _monopoles(tests, rollouts), _divergences(bounded)]
+        clause = _loss(unbounded, bounded, rollouts)
+    else:
+        others = [test for test in tests if broken(test)]
+        if not others:
+            return "keeps every judged property in every window" if tests else ""
+        names = [name for name, _ in Counter(criterion_name(test) for test in others).most_common(3)]
+        rest = len({criterion_name(test) for test in others}) - len(names)
+        more = [f"{rest} more"] if rest else []
+        stays = "stays bounded over the rollout but breaks" if bounded else "breaks"
+        clause = f"{stays} {listing([*names, *more])}"
+        evidence = [_monopoles(tests, rollouts)]
+    facts = [fact for fact in evidence if fact]
+    return clause + (f": {', '.join(facts)}" if facts else "")
+
+
+def _loss(
+    unbounded: Sequence[TestResult], bounded: Sequence[TestResult], rollouts: Sequence[Rollout]
+) -> str:
+    """`loses the magnetic field in 12 of 12 windows, from step 31 on`."""
+    places = Counter(_field(test) for test in unbounded)
+    field = places.most_common(1)[0][0]
+    here = [test for test in unbounded if _field(test) == field]
+    first = min((s for test in here if (s := _first_broken(test)) is not None), default=None)
+    when = "" if first is None else f", from step {first} on"
+    fades = [_fades(test, rollouts) for test in here]
+    verb = "lets {} fade" if fades and all(fade is True for fade in fades) else "loses {}"
+    return f"{verb.format(field)} in {_of(len(here), bounded)}{when}"
+
+
+def _field(test: TestResult) -> str:
+    channel = (test.verdict.where if test.verdict else None) or ""
+    return FIELDS.get(channel.split("_")[0], channel or "its variance")
+
+
+def _first_broken(test: TestResult) -> int | None:
+    verdict = test.verdict
+    if verdict is None:
+        return None
+    for step, value, limit in zip(verdict.steps, verdict.curve, verdict.limit_curve, strict=False):
+        if not value <= limit:
+            return step
+    return verdict.step
+
+
+def _fades(test: TestResult, rollouts: Sequence[Rollout]) -> bool | None:
+    """Whether the broken channel's variance falls below the truth's; None without a record."""
+    verdict = test.verdict
+    if verdict is None or verdict.step is None or not math.isfinite(verdict.figure):
+        return None
+    for rollout in rollouts:
+        same = (rollout.entry.protocol, rollout.entry.simulation, rollout.entry.window)
+        if same == (test.protocol, test.simulation, test.window) and rollout.has("variance"):
+            here = {"step": verdict.step, "channel": verdict.where}
+            try:
+                pred, truth = (s["variance"].sel(here) for s in (rollout.pred, rollout.truth))
+            except KeyError:
+                return None
+            return bool(pred < truth)
+    return None
+
+
+def _rates(rows: Sequence[Basin]) -> str:
+    """`B_z grows 0.2 e-folds per step`: the median rate of the channel that grows most often."""
+    growing = [row for row in rows if row.rate is not None and row.rate > 0 and row.fastest]
+    if not growing:
+        return ""
+    channel, n = Counter(row.fastest for row in growing).most_common(1)[0]
+    rate = statistics.median(row.rate for row in growing if row.fastest == channel and row.rate)
+    share = "" if n == len(rows) else f" in {n} of {len(rows)}"
+    return f"{channel} grows {number(rate, 2)} e-folds per step{share} (median, last 10 steps)"
+
+
+def _monopoles(tests: Sequence[TestResult], rollouts: Sequence[Rollout]) -> str:
+    """`div B 14 x truth`: the median over rollouts at their last finite step."""
+    if not any(broken(test) for test in tests if test.property == "div_b_ratio"):
+        return ""
+    ratios = []
+    for rollout in rollouts:
+        if rollout.has("div_b_stencil", "step") and rollout.has("variance", "step", "channel"):
+            truth, pred = rollout.data["div_b_stencil"].transpose("side", "step").values
+            ratios.append(float(pred[rollout.last_finite] / truth[rollout.last_finite]))
+    finite = [ratio for ratio in ratios if np.isfinite(ratio)]
+    if not finite:
+        return ""
+    return f"div B ends at {number(statistics.median(finite), 2)} times the truth's (median, stencil)"
+
+
+def _divergences(bounded: Sequence[TestResult]) -> str:
+    steps = [t.verdict.diverged_at for t in bounded if t.verdict and t.verdict.diverged_at is not None]
+    if not steps:
+        return ""
+    return f"{counted(len(steps), 'rollout')} not finite from step {min(steps)}"
+
+
+def _kept(judged: Sequence[TestResult]) -> tuple[str, ...]:
+    names = dict.fromkeys(criterion_name(test) for test in judged)
+    failed = {criterion_name(test) for test in judged if broken(test)}
+    return tuple(name for name in names if name not in failed)
+
+
+def _broke(judged: Sequence[TestResult]) -> tuple[str, ...]:
+    total = Counter(criterion_name(test) for test in judged)
+    failed = Counter(criterion_name(test) for test in judged if broken(test))
+    return tuple(f"{name} {failed[name]}/{total[name]}" for name in total if failed[name])
+
+
+def _of(n: int, tests: Sequence[TestResult]) -> str:
+    return f"{n} of {counted(len(tests), 'window')}" if n < len(tests) else (
+        "every window" if n > 1 else "its only window"
+    )

@@ -1,0 +1,77 @@
+"""Numbers, labels and commands as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+
+from harness.results import Run, TestResult
+
+#: Options of the harness that decide which tests exist and what they measure: a single test can
+#: be selected again only with the same ones.
+_VALUED = frozenset(
+    ["--model", "--against", "--protocol", "--data", "--device", "--precision", "--draw", "--steps", "--trajectories"]
+)
+_FLAGS = frozenset({"--keep-fields", "--no-baselines"})
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """`value` with three significant digits; an en dash for None."""
+    if value is None:
+        return "\N{EN DASH}"
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    text = f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def duration(seconds: float) -> str:
+    """`192.3` -> `3 min 12 s`."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def criterion_name(test: TestResult) -> str:
+    """`property[criterion]`, or the property alone where it has one criterion."""
+    return f"{test.property}[{test.criterion}]" if test.criterion else test.property
+
+
+def window_label(run: Run, protocol: str | None, simulation: str | None, window: int | None) -> str:
+    """`s0-w1`; with the protocol in front where the run has several; a population is `all`."""
+    if simulation is None:
+        label = "all"
+    else:
+        label = simulation if window is None else f"{simulation}-w{window}"
+    return f"{protocol}/{label}" if len(run.protocols) > 1 and protocol else label
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 window`, `2 windows`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listing(items: Sequence[str]) -> str:
+    """`a, b and c`."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def rerun(nodeid: str, command: Sequence[str]) -> str:
+    """The shell line that runs one test again, with the options of the run that it depends on."""
+    kept: list[str] = []
+    parts = iter(command)
+    for part in parts:
+        option, equals, _ = part.partition("=")
+        if part in _FLAGS or (equals and option in _VALUED):
+            kept.append(part)
+        elif part in _VALUED:
+            kept += [part, next(parts, "")]
+    return shlex.join(["pytest", nodeid, *kept])

@@ -1,0 +1,114 @@
+"""A run in a few lines: one row per model and property, one sentence per model."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.results import Outcome, Run, TestResult
+
+#: gravest first: the row of a property shows its gravest outcome
+ORDER: tuple[Outcome, ...] = (
+    "error",
+    "missing",
+    "regression",
+    "violated",
+    "repaired",
+    "unrecorded",
+    "expected",
+    "recorded",
+    "passed",
+    "not-applicable",
+)
+
+STYLES: dict[Outcome, str] = {
+    "error": "bold red",
+    "missing": "bold red",
+    "regression": "bold red",
+    "violated": "bold red",
+    "repaired": "bold green",
+    "unrecorded": "magenta",
+    "expected": "yellow",
+    "recorded": "cyan",
+    "passed": "green",
+    "not-applicable": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the physics table."""
+
+    model: str
+    property: str
+    outcome: Outcome
+    verdict: str
+    figure: str
+    limit: str
+    where: str
+    baseline: str
+
+
+def name(result: TestResult) -> str:
+    """div_b_ratio[spectral]"""
+    return f"{result.property}[{result.criterion}]" if result.criterion else result.property
+
+
+def rows(run: Run) -> list[Row]:
+    """Per model and property: the gravest outcome, and the figure with the worst margin."""
+    grouped: dict[tuple[str, str], list[TestResult]] = defaultdict(list)
+    for result in run.tests:
+        grouped[result.model, name(result)].append(result)
+    return [_row(model, prop, results) for (model, prop), results in grouped.items()]
+
+
+def _row(model: str, prop: str, results: Sequence[TestResult]) -> Row:
+    counts = Counter(result.outcome for result in results)
+    gravest = next(outcome for outcome in ORDER if counts[outcome])
+    verdict = ", ".join(f"{counts[o]} {o}" for o in ORDER if counts[o])
+    worst = max(
+        (r for r in results if r.verdict is not None and r.verdict.margin is not None),
+        key=lambda r: r.verdict.margin if r.verdict and r.verdict.margin is not None else -1.0,
+        default=None,
+    )
+    if worst is None or worst.verdict is None:
+        return Row(model, prop, gravest, verdict, "", "", "", "")
+    found, entry = worst.verdict, worst.baseline
+    place = f"{worst.simulation}-w{worst.window}" if worst.simulation else "all"
+    if found.step is not None:
+        place += f" step {found.step}"
+    if found.where:
+        place += f" {found.where}"
+    recorded = "" if entry is None or entry.figure is None else number(entry.figure)
+    limit = "" if found.limit is None else number(found.limit)
+    return Row(model, prop, gravest, verdict, number(found.figure), limit, place, recorded)
+
+
+def number(value: float) -> str:
+    """Three digits; a non-finite figure is a divergence."""
+    return f"{value:.3g}" if math.isfinite(value) else "diverged"
+
+
+def headline(run: Run, model: str) -> str:
+    """One sentence: what the model keeps and what it breaks."""
+    verdicts: dict[str, set[Outcome]] = defaultdict(set)
+    for result in run.tests:
+        if result.model == model:
+            verdicts[name(result)].add(result.outcome)
+    broken = [
+        p for p, o in verdicts.items() if o & {"violated", "expected", "regression", "unrecorded"}
+    ]
+    kept = [
+        p
+        for p, o in verdicts.items()
+        if o <= {"passed", "repaired", "not-applicable"} and "passed" in o
+    ]
+    failed = [p for p, o in verdicts.items() if o & {"error", "missing"}]
+    parts = [
+        f"keeps {', '.join(kept)}" if kept else "",
+        f"breaks {', '.join(broken)}" if broken else "",
+        f"could not be judged on {', '.join(failed)}" if failed else "",
+    ]
+    return f"{model}: " + ("; ".join(p for p in parts if p) or "nothing was judged") + "."

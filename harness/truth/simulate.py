@@ -1,0 +1,260 @@
+"""Writes the embedded data set: simulations by `harness.truth.mhd` in The Well's HDF5 format.
+
+    <root>/datasets/simulated/data/{train,valid,test}/MHD_Ma_0.7_Ms_0.7_seed_<seed>.hdf5
+    <root>/datasets/simulated/stats.yaml
+
+A frame is what the solver continues from: frame i+1 is `Solver.advance_stored` of frame i, on
+the stored grid.  Density and field have no wavenumber that the stored grid cannot hold; of the
+velocity m/rho it cuts the small tail above them.  So a solver that starts from any stored frame
+follows the stored trajectory exactly, up to rounding.
+
+The test split starts from shipped states, so that every machine has the same truth to the
+solver's accuracy; the other splits are spun up from seeded noise.  A finished file is kept, an
+interrupted one made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+from torch import Tensor
+
+from harness.truth.mhd import VERSION, Settings, Solver
+from harness.truth.spectral import forward, inverse, resample, wavenumbers
+from harness.truth.well_format import create, write_statistics
+
+NAME = "simulated"
+STATES = Path(__file__).parent / "states" / "simulated_test.safetensors"
+SEEDS = {"train": range(100, 108), "valid": range(200, 202), "test": range(6)}
+SPIN_UP = 80
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines the frames of one split.
+
+    split: "train", "valid" or "test".
+    seeds: one simulation each.
+    shipped: start from the shipped state of that seed instead of seeded noise.
+    spin_up: frames advanced before the first stored one.
+    frames: stored frames per simulation.
+    stored: cells per side of a stored frame, more than 2/3 of `settings.grid`.
+    settings: of the solver.
+    """
+
+    split: str
+    seeds: tuple[int, ...]
+    shipped: bool = False
+    spin_up: int = SPIN_UP
+    frames: int = 106
+    stored: int = 24
+    settings: Settings = Settings()
+
+    def file(self, folder: Path, seed: int) -> Path:
+        """Where the simulation of one seed lies in a data set's folder."""
+        return folder / "data" / self.split / f"MHD_Ma_0.7_Ms_0.7_seed_{seed}.hdf5"
+
+
+def default_recipe(split: str, grid: int | None = None) -> Recipe:
+    """The recipe of a split; on another grid than 32 with the viscosity that it resolves.
+
+    The viscosity follows nu ~ N^(-4/3), which keeps Kolmogorov's scale at the same fraction of
+    the cell; shipped states then relax for 10 frames.
+    """
+    if split not in SEEDS:
+        raise ValueError(f"no split {split!r}; there are {', '.join(SEEDS)}")
+    recipe = Recipe(split, tuple(SEEDS[split]), shipped=split == "test")
+    if recipe.shipped:
+        recipe = replace(recipe, spin_up=0)
+    base = recipe.settings
+    if grid is None or grid == base.grid:
+        return recipe
+    viscosity = base.viscosity * (base.grid / grid) ** (4 / 3)
+    return replace(
+        recipe,
+        spin_up=10 if recipe.shipped else SPIN_UP,
+        stored=3 * grid // 4,
+        settings=replace(base, grid=grid, viscosity=viscosity),
+    )
+
+
+def data_id(recipe: Recipe) -> str:
+    """SHA-256 of what determines the data: recipe, solver version and shipped states.
+
+    Not of the produced bytes: two machines differ in the last digits and still have the same truth.
+    """
+    digest = hashlib.sha256(json.dumps([VERSION, asdict(recipe)], sort_keys=True).encode())
+    if recipe.shipped:
+        digest.update(STATES.read_bytes())
+    return digest.hexdigest()
+
+
+def noise(seed: int, n: int, settings: Settings) -> Tensor:
+    """State (7, n, n, n) of unit density with random solenoidal v and B - B0 at abs(k_i) <= 3.
+
+    rms abs(v) is 0.7 and rms abs(B - B0) is 0.3, near those of the turbulence that grows from it.
+    """
+    cells, cutoff = 16, 3
+    generator = torch.Generator().manual_seed(seed)
+    k = wavenumbers(cells, cutoff, dtype=torch.float64)
+    k2 = k.square().sum(0)
+    allowed = (k.abs() <= cutoff).all(0) & (k2 > 0)
+
+    def solenoidal(rms: float) -> Tensor:
+        white = torch.randn(3, cells, cells, cells, generator=generator, dtype=torch.float64)
+        c = forward(white, cutoff) * allowed
+        c = c - k * (k * c).sum(0) / k2.clamp_min(1)
+        field = inverse(c, cells)
+        return resample(field * (rms / field.square().sum(0).mean().sqrt()), n)
+
+    v, b = solenoidal(0.7), solenoidal(0.3)
+    b += b.new_tensor(settings.mean_field).view(3, 1, 1, 1)
+    return torch.cat([torch.ones_like(v[:1]), b, v]).float()
+
+
+@cache
+def shipped_states() -> dict[str, Tensor]:
+    """The first frames of the test split, "s<seed>" -> (7, 24, 24, 24), float32."""
+    return load_file(STATES)
+
+
+def spin_up(recipe: Recipe, seed: int, on_frame: Callable[[int], None] | None = None) -> Tensor:
+    """The first stored frame (7, n, n, n) of a simulation, float32."""
+    if recipe.shipped:
+        frame = resample(shipped_states()[f"s{seed}"], recipe.stored)
+    else:
+        frame = noise(seed, recipe.stored, recipe.settings)
+    solver = Solver(recipe.settings)
+    for i in range(recipe.spin_up):
+        frame = solver.advance_stored(frame, (i - recipe.spin_up) * recipe.settings.frame_dt)
+        if on_frame:
+            on_frame(i + 1)
+    return frame
+
+
+def is_finished(recipe: Recipe, path: Path) -> bool:
+    """Whether `path` is a readable file that this very recipe has made."""
+    try:
+        with h5py.File(path) as file:
+            return bool(file.attrs.get("data_id") == data_id(recipe))
+    except OSError:
+        return False
+
+
+def write_simulation(
+    recipe: Recipe, seed: int, folder: Path, on_frame: Callable[[int], None] | None = None
+) -> Path:
+    """Make the file of one simulation, unless it is there; `on_frame(frames done)` after each.
+
+    Written under another name and renamed when complete, under a lock: of two processes one
+    makes the file and the other finds it finished.
+    Raises SolverError where the simulation itself breaks down.
+    """
+    path = recipe.file(folder, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if is_finished(recipe, path):
+            return path
+        solver = Solver(recipe.settings)
+        frame = spin_up(recipe, seed, on_frame)
+        with create(partial, recipe.frames, recipe.stored, recipe.settings) as file:
+            file.attrs["data_id"] = data_id(recipe)
+            file.attrs["seed"] = seed
+            for i in range(recipe.frames):
+                if i > 0:
+                    frame = solver.advance_stored(frame, i * recipe.settings.frame_dt)
+                values = frame.numpy()
+                file["t0_fields/density"][0, i] = values[0]
+                file["t1_fields/magnetic_field"][0, i] = values[1:4].transpose(1, 2, 3, 0)
+                file["t1_fields/velocity"][0, i] = values[4:7].transpose(1, 2, 3, 0)
+                if on_frame:
+                    on_frame(recipe.spin_up + i + 1)
+        os.replace(partial, path)
+    return path
+
+
+_reports: Any = None
+
+
+def _start_worker(reports: Any) -> None:
+    global _reports
+    _reports = reports
+    torch.set_num_threads(1)
+
+
+def _work(recipe: Recipe, seed: int, folder: Path) -> None:
+    name = f"{recipe.split}/s{seed}"
+    write_simulation(recipe, seed, folder, lambda done: _reports.put((name, done)))
+
+
+def generate(
+    folder: Path, recipes: Iterable[Recipe], workers: int = 2, on_progress: Progress | None = None
+) -> None:
+    """Make the simulations of `recipes` that `folder` lacks, one process each, `workers` at a time.
+
+    on_progress: called as (simulation such as "test/s0", frames done, frames in all, counting
+    the spin-up).
+    Raises what a simulation raises, after the running ones are done; finished files remain, and
+    the same call goes on from there.
+    """
+    missing = [
+        (recipe, seed)
+        for recipe in recipes
+        for seed in recipe.seeds
+        if not is_finished(recipe, recipe.file(folder, seed))
+    ]
+    if not missing:
+        return
+    totals = {f"{r.split}/s{seed}": r.spin_up + r.frames for r, seed in missing}
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        reports = manager.Queue()
+        pool = ProcessPoolExecutor(
+            min(workers, len(missing)), context, initializer=_start_worker, initargs=(reports,)
+        )
+        with pool:
+            running = {pool.submit(_work, r, seed, folder) for r, seed in missing}
+            try:
+                while running:
+                    done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
+                    while on_progress and not reports.empty():
+                        name, frames = reports.get()
+                        on_progress(name, frames, totals[name])
+                    for future in done:
+                        future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+    write_statistics(folder)
+
+
+def ensure(
+    root: Path,
+    splits: Iterable[str] = ("test",),
+    workers: int = 2,
+    grid: int | None = None,
+    on_progress: Progress | None = None,
+) -> Path:
+    """The folder of the embedded data set under `root`, with what was missing of `splits` made.
+
+    grid: None for the default (32, stored on 24, in "simulated"); another resolution lies beside
+    it in "simulated_<grid>".  See `generate` for the rest.
+    """
+    default = grid is None or grid == Settings().grid
+    folder = Path(root) / "datasets" / (NAME if default else f"{NAME}_{grid}")
+    generate(folder, [default_recipe(split, grid) for split in splits], workers, on_progress)
+    return folder

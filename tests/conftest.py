@@ -1,0 +1,77 @@
+"""Fixtures of the harness's own tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.paths import ROOT
+from harness.results import Run, TestResult
+from tests import toy
+
+torch.set_num_threads(1)
+
+
+class Toy:
+    """A miniature benchmark in a folder of its own, run in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = toy.build(folder)
+        self.output = ""
+
+    def model(self, offset: float, body: str = "pass") -> None:
+        """Change the model under test."""
+        toy.write_surrogate(self.folder, offset, body)
+
+    def pytest(self, *arguments: str, **environment: str) -> int:
+        """Run the suite; returns the exit code, keeps the output."""
+        environment = {
+            **os.environ, "HARNESS_CACHE": str(self.folder / "cache"),
+            "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment,
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *toy.arguments(self.folder), *arguments],
+            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        self.output = done.stdout + done.stderr
+        return done.returncode
+
+    @property
+    def run(self) -> Run:
+        """The newest run's results."""
+        return Run.load(self.folder / "reports" / "latest")
+
+    def result(self, case: str, prop: str = "offset") -> TestResult:
+        """One result, by simulation and criterion: "wave0:mean"."""
+        simulation, _, criterion = case.partition(":")
+        (found,) = [
+            r
+            for r in self.run.tests
+            if (r.simulation, r.criterion, r.property) == (simulation, criterion, prop)
+        ]
+        return found
+
+
+@pytest.fixture
+def toy_bench(tmp_path: Path) -> Toy:
+    """A fresh miniature benchmark."""
+    return Toy(tmp_path / "bench")
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The `harness` command in a process of its own."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from harness.cli import app; app()", *arguments],
+            cwd=ROOT, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    return run

@@ -1,0 +1,217 @@
+"""Every row of the outcome table, with real runs of a miniature benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Toy
+
+BASELINE = "toy.Shift/toy/test_toy.json"
+
+
+@pytest.fixture
+def recorded(toy_bench: Toy) -> Toy:
+    """A benchmark whose model breaks the criterion by 0.7 > 0.5, and has a baseline that says so."""
+    toy_bench.model(0.7)
+    assert toy_bench.pytest("--update-baselines") == 0, toy_bench.output
+    return toy_bench
+
+
+def entries(bench: Toy) -> dict[str, dict[str, float | str]]:
+    return json.loads((bench.folder / "baselines" / BASELINE).read_text())
+
+
+def edit(bench: Toy, name: str, **values: float | str) -> None:
+    path = bench.folder / "baselines" / BASELINE
+    content = json.loads(path.read_text())
+    content[name] |= values
+    path.write_text(json.dumps(content))
+
+
+def reds(bench: Toy) -> set[str]:
+    return {r.nodeid for r in bench.run.tests if r.outcome in ("violated", "regression", "error")}
+
+
+def test_violated_as_recorded_is_expected_and_green(recorded: Toy) -> None:
+    assert recorded.pytest() == 0, recorded.output
+    result = recorded.result("wave0:mean")
+    assert result.outcome == "expected"
+    assert result.verdict is not None and result.verdict.figure == pytest.approx(0.7)
+    # The xfail line names physics, figure, limit and step, and the recorded figure beside them.
+    assert re.search(
+        r"XFAIL .*wave0-w0:mean\] - offset\[mean\] offset = 0.7 > 0.5 at step \d \(baseline 0.7\)",
+        recorded.output,
+    ), recorded.output
+
+
+def test_violated_and_worse_is_a_regression(recorded: Toy) -> None:
+    recorded.model(0.9)
+    assert recorded.pytest() == 1
+    assert recorded.result("wave0:mean").outcome == "regression"
+    assert "offset[mean] offset = 0.9 > 0.5" in recorded.output
+    assert "(baseline 0.7)" in recorded.output
+
+
+def test_violated_and_now_kept_is_repaired_and_red(recorded: Toy) -> None:
+    recorded.model(0.1)
+    assert recorded.pytest() == 1
+    assert recorded.result("wave1:mean").outcome == "repaired"
+    assert "update the baseline" in recorded.output
+
+
+def test_repaired_is_reported_but_green_under_against(recorded: Toy) -> None:
+    recorded.model(0.1)
+    assert recorded.pytest("--against", "toy.Shift") == 0, recorded.output
+    assert recorded.result("wave1:mean").outcome == "repaired"
+
+
+def test_against_is_red_when_broken_worse(recorded: Toy) -> None:
+    recorded.model(0.9)
+    assert recorded.pytest("--against", "toy.Shift") == 1
+
+
+def test_passed_and_now_violated_is_red(toy_bench: Toy) -> None:
+    toy_bench.model(0.2)
+    assert toy_bench.pytest("--update-baselines") == 0
+    assert toy_bench.pytest() == 0
+    toy_bench.model(0.8)
+    assert toy_bench.pytest() == 1
+    assert toy_bench.result("wave0:mean").outcome == "violated"
+
+
+def test_passed_and_kept_but_worse_is_a_regression(toy_bench: Toy) -> None:
+    toy_bench.model(0.2)
+    assert toy_bench.pytest("--update-baselines") == 0
+    toy_bench.model(0.4)
+    assert toy_bench.pytest() == 1
+    assert toy_bench.result("wave0:mean").outcome == "regression"
+
+
+def test_no_entry_gives_the_plain_verdict(toy_bench: Toy) -> None:
+    toy_bench.model(0.8)
+    assert toy_bench.pytest() == 1
+    assert toy_bench.result("wave0:mean").outcome == "violated"
+    toy_bench.model(0.0)
+    assert toy_bench.pytest() == 0
+    assert toy_bench.result("wave0:mean").outcome == "passed"
+
+
+def test_one_entry_removed_turns_exactly_that_test_red(recorded: Toy) -> None:
+    path = recorded.folder / "baselines" / BASELINE
+    content = json.loads(path.read_text())
+    del content["test_offset[wave1-w0:mean]"]
+    path.write_text(json.dumps(content))
+    assert recorded.pytest() == 1
+    (red,) = reds(recorded)
+    assert "wave1-w0:mean" in red
+
+
+def test_one_figure_improved_by_a_fifth_is_exactly_that_regression(recorded: Toy) -> None:
+    figure = float(entries(recorded)["test_offset[wave2-w0:maximum]"]["figure"])
+    edit(recorded, "test_offset[wave2-w0:maximum]", figure=0.8 * figure)
+    assert recorded.pytest() == 1
+    (red,) = reds(recorded)
+    assert "wave2-w0:maximum" in red
+    assert recorded.result("wave2:maximum").outcome == "regression"
+
+
+def test_unrecorded_is_new_knowledge_and_not_red(recorded: Toy) -> None:
+    name = "test_offset[wave0-w0:mean]"
+    path = recorded.folder / "baselines" / BASELINE
+    content = json.loads(path.read_text())
+    content[name] = {"verdict": "unrecorded", "source": "somebody's paper"}
+    path.write_text(json.dumps(content))
+    assert recorded.pytest() == 0, recorded.output
+    assert recorded.result("wave0:mean").outcome == "unrecorded"
+
+
+def test_no_baselines_shows_the_same_figures_naked(recorded: Toy) -> None:
+    recorded.pytest()
+    with_baselines = {r.nodeid: r.verdict for r in recorded.run.tests}
+    assert recorded.pytest("--no-baselines") == 1
+    assert {r.nodeid: r.verdict for r in recorded.run.tests} == with_baselines
+    assert recorded.result("wave0:mean").outcome == "violated"
+
+
+def test_unlike_conditions_give_plain_verdicts_and_one_line(recorded: Toy) -> None:
+    assert recorded.pytest("--steps", "4") == 1
+    assert recorded.result("wave0:mean").outcome == "violated"
+    assert recorded.output.count("does not apply (steps: recorded protocol, now 4)") == 1
+
+
+def test_error_in_an_expected_failure_is_red(recorded: Toy) -> None:
+    recorded.model(0.7, body="raise MemoryError('no room')")
+    assert recorded.pytest() == 1
+    result = recorded.result("wave0:mean")
+    assert result.outcome == "error"
+    assert "no room" in result.message
+
+
+def test_divergence_is_a_violation_at_its_first_step(toy_bench: Toy) -> None:
+    toy_bench.model(0.0, body="frame[5] *= float('nan') if number == 4 else 1.0")
+    assert toy_bench.pytest() == 1
+    verdict = toy_bench.result("wave0:mean").verdict
+    assert verdict is not None
+    assert (verdict.figure, verdict.diverged_at, verdict.step) == (float("inf"), 4, 4)
+    assert "diverged at step 4" in toy_bench.output
+    (entry,) = {(r.diverged_at, r.diverged_in) for r in toy_bench.run.records}
+    assert entry == (4, "v_y")
+
+
+def test_not_applicable_and_recorded_are_neither_passed_nor_red(toy_bench: Toy) -> None:
+    assert toy_bench.pytest() == 0
+    assert toy_bench.result("wave0", "pressure").outcome == "not-applicable"
+    assert "the data has no pressure" in toy_bench.result("wave0", "pressure").message
+    (population,) = [r for r in toy_bench.run.tests if r.property == "offsets"]
+    assert population.outcome == "recorded"
+    assert set(population.values) == {"wave0", "wave1", "wave2"}
+
+
+def test_run_folder_holds_everything(toy_bench: Toy) -> None:
+    toy_bench.pytest()
+    folder = toy_bench.folder / "reports" / "latest"
+    assert folder.is_symlink()
+    for name in ("results.json", "junit.xml", "report.html", "summary.md"):
+        assert (folder / name).stat().st_size > 0, name
+    run = toy_bench.run
+    assert {(folder / r.file).is_file() for r in run.records} == {True}
+    assert len(run.records) == 3
+    assert run.provenance.command[:2] == ("pytest", "suites")
+
+
+def test_a_changed_model_never_meets_its_old_record(toy_bench: Toy) -> None:
+    toy_bench.model(0.1)
+    toy_bench.pytest()
+    before = {r.key for r in toy_bench.run.records}
+    toy_bench.pytest()
+    assert {r.key for r in toy_bench.run.records} == before
+    assert all(r.from_store for r in toy_bench.run.records)
+    toy_bench.model(0.2)
+    toy_bench.pytest()
+    assert not before & {r.key for r in toy_bench.run.records}
+
+
+def test_junit_is_xunit1_with_the_figure_in_the_first_line(recorded: Toy) -> None:
+    import xml.etree.ElementTree as ElementTree
+
+    recorded.model(0.9)
+    recorded.pytest()
+    tree = ElementTree.parse(recorded.folder / "reports" / "latest" / "junit.xml")
+    failures = [f.attrib["message"].splitlines()[0] for f in tree.iter("failure")]
+    assert len(failures) == 6
+    assert all("offset = 0.9" in message for message in failures)
+    properties = {p.attrib["name"] for p in tree.iter("property")}
+    assert {"figure", "limit", "outcome"} <= properties
+
+
+def test_hostile_names_are_refused_or_inert(toy_bench: Toy) -> None:
+    evil = toy_bench.folder / "data/datasets/toy/data/test/<img src=x onerror=alert(1)>.hdf5"
+    (toy_bench.folder / "data/datasets/toy/data/test/wave0.hdf5").rename(evil)
+    assert toy_bench.pytest() == 0, toy_bench.output
+    page = (toy_bench.folder / "reports" / "latest" / "report.html").read_text()
+    assert "<img src=x" not in page
+    assert not list(Path(toy_bench.folder / "reports").rglob("*<*"))
