@@ -13,6 +13,7 @@ import xarray as xr
 
 from harness import numerics
 from harness.audit import PrecisionAudit
+from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.interventions import Intervention
 from harness.jobs import Job, key
@@ -141,12 +142,8 @@ class Engine:
         self._failures[name] = failure
         raise failure
 
-    def _measure(self, job: Job, frames: Frames) -> Measure:
+    def _measure(self, job: Job, guide: tuple[float, ...]) -> Measure:
         layout = job.window.simulation.layout
-        guide = (0.0,) * layout.spatial
-        if "magnetic_field" in layout:
-            first = frames.read(job.window.frame(0))[layout.slice("magnetic_field")]
-            guide = tuple(first.double().flatten(1).mean(1).tolist())
         dtype = torch.float64 if job.kind == "twin" else torch.float32
         shape = job.window.simulation.shape
         return Measure(layout, shape, guide, device=self.device, dtype=dtype)
@@ -166,25 +163,37 @@ class Engine:
     ) -> xr.Dataset:
         steps = job.window.steps
         started = time.perf_counter()
+        guide = _guide(job, frames)
         data = roll(
             sources,
             sides,
             steps,
-            self._measure(job, frames),
-            on_step=lambda step: self._on_step(job, step, steps),
+            self._measure(job, guide),
+            on_step=lambda step, frame: self._on_step(job, step, steps),
             keep_slices=job.kind == "rollout",
         )
-        return data.assign_attrs(
+        data = data.assign_attrs(
             kind=job.kind,
             simulation=job.window.simulation.name,
             model=job.model.label if job.model else "truth",
             precision=job.precision,
+            guide=json.dumps(guide),
             device=str(self.device),
             cells=int(torch.tensor(job.window.simulation.shape).prod()),
             flags=json.dumps(numerics.flags()),
-            torch=torch.__version__,
+            torch=str(torch.__version__),
             seconds=time.perf_counter() - started,
         )
+        return derive(data)
+
+
+def _guide(job: Job, frames: Frames) -> tuple[float, ...]:
+    """Mean magnetic field of the truth's frame at step 0; zero where there is none."""
+    layout = job.window.simulation.layout
+    if "magnetic_field" not in layout:
+        return (0.0,) * layout.spatial
+    first = frames.read(job.window.frame(0))[layout.slice("magnetic_field")]
+    return tuple(first.double().flatten(1).mean(1).tolist())
 
 
 def _truth(engine: Engine, job: Job) -> xr.Dataset:

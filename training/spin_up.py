@@ -1,6 +1,6 @@
 """Makes the shipped first frames of the embedded test split.
 
-Each is seeded noise advanced for `SPIN_UP` frames (24 time units, some eight correlation times
+Each is seeded noise advanced for `SPIN_UP` frames (30 time units, some ten correlation times
 of the velocity), after which kinetic and magnetic energy are stationary.
 
     python training/spin_up.py
@@ -19,6 +19,7 @@ from harness.truth.simulate import SPIN_UP, STATES, default_recipe, spin_up
 
 
 def state(seed: int) -> torch.Tensor:
+    """The first frame of the test simulation of one seed."""
     torch.set_num_threads(1)
     return spin_up(replace(default_recipe("test"), shipped=False, spin_up=SPIN_UP), seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ class Divergence:
     """
 
     def __init__(self, shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
+        self._cells = math.prod(shape)
         k = wavenumbers(shape)
         sines = [np.sin(2 * np.pi / min(shape) * component) for component in k]
         inside = np.ones(shape[:-1])
@@ -53,7 +55,7 @@ class Divergence:
         self._inside = tensor(inside.ravel(), torch.float64)
         self._lines_squared = tensor(lines.ravel(), torch.float64)
 
-    def __call__(self, modes: Tensor) -> Tensor:
+    def __call__(self, modes: Sequence[Tensor]) -> Tensor:
         """Spectral ratio D and root mean square of the centred divergence, (2,) float64.
 
         D = sqrt( sum |k.B_k|^2 / sum |k|^2 |B_k|^2 ) over k != 0 off the Nyquist planes: 0 for a
@@ -61,10 +63,10 @@ class Divergence:
         the k^2-weighted energy; NaN for a uniform field.  The rms is over all cells, h = 1.
 
         Args:
-            modes: (components, *half lattice), complex, of rfftn with norm="forward".
+            modes: of each component, (*half lattice), complex, as rfftn returns them.
         """
         # Complex (..., n) as real (..., 2 n): torch is slow at complex times broadcast real.
-        field = torch.view_as_real(modes).flatten(-2)
+        field = [torch.view_as_real(component).flatten(-2) for component in modes]
         power = field[0].square()
         for component in field[1:]:
             power.addcmul_(component, component)
@@ -73,7 +75,8 @@ class Divergence:
         total = self._lines_squared @ _line_sums(power, self._off_nyquist)
         total += self._inside @ _line_sums(power, self._off_nyquist_squared)
         ratio = self._inside @ _line_sums(gradient, self._off_nyquist) / total
-        return torch.stack([ratio, _line_sums(centred, self._every).sum()]).sqrt()
+        mean_square = _line_sums(centred, self._every).sum() / self._cells**2
+        return torch.stack([ratio, mean_square]).sqrt()
 
 
 def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
@@ -81,7 +84,7 @@ def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
     return (energy.view(-1, energy.shape[-1]) @ weight).double()
 
 
-def _contract(field: Tensor, factors: Sequence[Tensor]) -> Tensor:
+def _contract(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
     total = field[0] * factors[0]
     for component, factor in zip(field[1:], factors[1:], strict=True):
         total.addcmul_(component, factor)

@@ -1,7 +1,8 @@
 """All diagnostics of one frame, or of a truth-prediction pair, in one pass with one FFT.
 
 Accuracy: sums run over one grid line in the working precision and over the lines in float64;
-variances are taken about the mean (two passes) and spectra from the fluctuation.
+the mean is subtracted before the FFT, so variances (by Parseval's theorem) and spectra keep the
+accuracy of a two-pass variance.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from harness.diagnostics.magnetic import Divergence
 from harness.diagnostics.spectra import shell_rows
 from harness.fields import FieldLayout
 
-#: Beyond this magnitude squares and triple products approach the largest float32.
-LARGE = 1e12
+#: Beyond this magnitude k^2 |F|^2 of an unnormalised transform may overflow float32 (at 256^3).
+LARGE = 1e8
 
 
 class Measure:
@@ -36,7 +37,7 @@ class Measure:
             direction: the direction of k_par and the unit of `div_b_rms`.  Shells are those of
             |k| where it is zero.  Not read without a magnetic field.
         device: where to compute; stacks are moved there.
-        dtype: working precision, float32 or float64.  Frames with values beyond 1e12 are measured
+        dtype: working precision, float32 or float64.  Frames with values beyond 1e8 are measured
             in float64 whatever it is.
 
     Attributes:
@@ -62,6 +63,7 @@ class Measure:
             raise ValueError(f"shape {tuple(shape)} is not {layout.spatial}-dimensional")
         self.layout, self.shape = layout, tuple(shape)
         self.device, self.dtype = torch.device(device), dtype
+        self._cells = math.prod(shape)
         self._space = tuple(range(-len(shape), 0))
         b0 = _checked_guide(guide, layout)
         self._b0 = float(np.linalg.norm(b0))
@@ -113,66 +115,68 @@ class Measure:
         return stack.to(self.device, self.dtype).contiguous()
 
     def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
-        """Field by field, so that temporaries stay in the cache; lines are reduced together."""
+        """Channel by channel, to stay in the cache; lines are reduced together at the end."""
         lines: dict[str, list[Tensor]] = defaultdict(list)
         for side, frame in enumerate(stack):
-            for name in self.layout.names:
-                channels = self.layout.slice(name)
-                field = frame[channels]
-                modes = self._moments(field, lines)
+            modes = []
+            for number, channel in enumerate(frame):
                 if previous is not None:
-                    lines["increment"].append(_line_norms(field - previous[side, channels]))
+                    lines["increment"].append(_line_norms(channel - previous[side, number]))
                 if side == 1:
-                    lines["mse"].append(_line_norms(field - stack[0, channels]))
-                if name == "density":
-                    lines["negative"].append(torch.count_nonzero(field < 0).view(1))
-                if name == "magnetic_field":
-                    lines["abs_b"].append(_line_sums(_squared(field).sqrt_()))
-                    lines["divergence"].append(self._divergence[field.dtype](modes).view(1, 2))
-            if "kinetic_energy" in self.variables:
-                density, velocity = (frame[self.layout.slice(n)] for n in ("density", "velocity"))
-                lines["kinetic"].append(_line_sums(_squared(velocity).mul_(density)))
-        found = self._reduced({name: torch.cat(parts) for name, parts in lines.items()})
+                    lines["mse"].append(_line_norms(channel - stack[0, number]))
+                low, high = torch.aminmax(channel)
+                lines["minimum"].append(low)
+                lines["maximum"].append(high)
+                lines["mean"].append(channel.sum(-1))
+                modes.append(self._spectrum(channel, lines["spectrum"]))
+            if "magnetic_field" in self.layout:
+                b = self.layout.slice("magnetic_field")
+                lines["abs_b"].append(_squared(frame[b]).sqrt_().sum(-1))
+                lines["divergence"].append(self._divergence[frame.dtype](modes[b]))
+            if "density" in self.layout:
+                density = frame[self.layout.slice("density")][0]
+                lines["negative"].append(torch.count_nonzero(density < 0))
+                if "velocity" in self.layout:
+                    velocity = frame[self.layout.slice("velocity")]
+                    lines["kinetic"].append(_squared(velocity).mul_(density).sum(-1))
+        found = self._reduced({name: torch.stack(parts) for name, parts in lines.items()})
         return _to_numpy({name: found[name] for name in self.variables if name in found})
 
-    def _moments(self, field: Tensor, lines: dict[str, list[Tensor]]) -> Tensor:
-        """Moments and spectra of (n, *space), into `lines`; returns the fluctuation's modes."""
-        mean = _line_sums(field).mean(1, dtype=torch.float64) / self.shape[-1]
-        offset = mean.to(field.dtype)
-        fluctuation = field - offset.view(-1, *[1] * len(self.shape))
-        modes = torch.fft.rfftn(fluctuation, dim=self._space, norm="forward")
-        modes.flatten(1)[:, 0] = 0.0  # the mean: in no shell, and the padding of the rows
-        for channel in modes.flatten(1):
-            rows = torch.view_as_real(channel.index_select(0, self._index))
-            lines["spectrum"].append(_line_norms(rows.view(1, -1, 2 * self._row_length)))
-        lines["mean"].append(mean)
-        lines["offset"].append(offset)
-        lines["variance"].append(_line_norms(fluctuation))
-        lines["minimum"].append(field.amin(self._space))
-        lines["maximum"].append(field.amax(self._space))
+    def _spectrum(self, channel: Tensor, lines: list[Tensor]) -> Tensor:
+        """Fourier modes of a channel; the norms of their rows go into `lines`."""
+        modes = torch.fft.rfftn(channel)
+        flat = modes.view(-1)
+        flat[0] = 0.0  # the mean: in no shell, and the padding of the rows
+        if channel.dtype == torch.float32:
+            flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
+        rows = flat.index_select(0, self._index).view(channel.dtype)
+        lines.append(_line_norms(rows.view(-1, 2 * self._row_length)))
         return modes
 
     def _reduced(self, lines: dict[str, Tensor]) -> dict[str, Tensor]:
         """From sums and norms of lines to variables, in float64."""
-        cells = math.prod(self.shape)
-
-        def mean_square(norms: Tensor) -> Tensor:
-            return norms.double().square().sum(1) / cells
 
         def per_channel(values: Tensor) -> Tensor:
             return values.view(-1, self.layout.n_channels, *values.shape[1:])
 
-        mean, low, high = (per_channel(lines[n]) for n in ("mean", "minimum", "maximum"))
-        # The offset is the mean rounded to working precision: what it leaves is not variance.
-        rounding = mean - per_channel(lines["offset"])
-        variance = per_channel(mean_square(lines["variance"])) - rounding.square()
+        def total(sums: Tensor) -> Tensor:
+            return sums.double().flatten(1).sum(1)
+
+        def mean_square(norms: Tensor) -> Tensor:
+            return norms.double().square().flatten(1).sum(1) / self._cells
+
+        mean = per_channel(total(lines["mean"]) / self._cells)
+        low, high = per_channel(lines["minimum"]), per_channel(lines["maximum"])
+        power = lines["spectrum"].double().square() / self._cells**2
+        spectrum = per_channel(power @ self._shells.T)
+        variance = spectrum.sum(-1)  # Parseval's theorem, of the fluctuation
         found = {
             "mean": mean,
             "variance": variance,
             "minimum": low,
             "maximum": high,
             "finite": low.isfinite() & high.isfinite(),
-            "spectrum": per_channel(lines["spectrum"].double().square() @ self._shells.T),
+            "spectrum": spectrum,
             "increment": torch.full_like(mean, torch.nan),
         }
         if "increment" in lines:
@@ -180,15 +184,15 @@ class Measure:
         if "mse" in lines:
             found["mse"] = mean_square(lines["mse"])
         if "negative" in lines:
-            fraction = lines["negative"].double() / cells
+            fraction = lines["negative"].double() / self._cells
             finite = found["finite"][:, self.layout.slice("density")][:, 0]
             found["negative_density"] = torch.where(finite, fraction, torch.nan)
         if "kinetic" in lines:
-            found["kinetic_energy"] = lines["kinetic"].double().sum(1) / cells / 2
+            found["kinetic_energy"] = total(lines["kinetic"]) / self._cells / 2
         if "divergence" in lines:
             b = self.layout.slice("magnetic_field")
             square = (mean[:, b].square() + variance[:, b]).sum(1)
-            mean_abs = lines["abs_b"].double().sum(1) / cells
+            mean_abs = total(lines["abs_b"]) / self._cells
             ratio, centred = lines["divergence"].unbind(1)
             found |= {
                 "mean_abs_b": mean_abs,
@@ -232,20 +236,15 @@ def _exceeds(found: dict[str, NDArray[Any]], limit: float) -> bool:
     return bool(((found["maximum"] > limit) | (found["minimum"] < -limit)).any())
 
 
-def _line_sums(field: Tensor) -> Tensor:
-    """Sum of each grid line: (n, *space) -> (n, lines)."""
-    return field.sum(-1).flatten(1)
-
-
 def _line_norms(field: Tensor) -> Tensor:
-    """Euclidean norm of each grid line: (n, *space) -> (n, lines)."""
-    return torch.linalg.vector_norm(field, dim=-1).flatten(1)
+    """Euclidean norm of each grid line: the last axis is reduced."""
+    return torch.linalg.vector_norm(field, dim=-1)
 
 
 def _squared(vector: Tensor) -> Tensor:
-    """Squared magnitude: (n, *space) -> (1, *space)."""
-    total = vector[:1].square()
-    for component in vector[1:].split(1):
+    """Squared magnitude of a vector field (n, *space)."""
+    total = vector[0].square()
+    for component in vector[1:]:
         total.addcmul_(component, component)
     return total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,7 @@ def render(
             counts=counts(run),
             looks=LOOKS,
             red=red_outcomes(run),
+            red_counts=[pair for pair in counts(run) if pair[0].outcome in red_outcomes(run)],
             unreported=unreported(run),
             matrix=matrix(run, ids(run)),
             sections=found,
@@ -90,7 +92,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "duration": duration, "listing": listing}
+    environment.filters |= {"shell": shlex.join, "number": number, "duration": duration, "listing": listing}
     environment.globals |= {
         "counted": counted,
         "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.report.basins import Basin
-from harness.report.outcomes import broken, is_red
+from harness.report.outcomes import broken
 from harness.report.rollouts import Rollout, of_model
 from harness.report.text import counted, criterion_name, listing, number
 from harness.results import Run, TestResult
@@ -30,23 +30,20 @@ FIELDS = {"rho": "the density", "B": "the magnetic field", "v": "the velocity"}
 class Story:
     """What a model does, in words.
 
-    model: the subject; sentence: what follows it.  kept, broke: criteria kept in every window,
-    and broken somewhere with the number of windows.  red: tests that make the run fail.
+    model: the subject; sentence: what follows it.  kept: the criteria kept in every
+    window.
     """
 
     model: str
     sentence: str
     kept: tuple[str, ...]
-    broke: tuple[str, ...]
-    red: int
 
 
 def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> list[Story]:
     """One story per model of the run."""
     found = []
     for model in run.models:
-        tests = [test for test in run.tests if test.model == model.name]
-        judged = [test for test in tests if test.verdict is not None]
+        judged = [t for t in run.tests if t.model == model.name and t.verdict is not None]
         own = of_model(rollouts, model.name)
         rows = [basin for basin in basins if basin.model == model.name]
         found.append(
@@ -54,8 +51,6 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
                 model=model.name,
                 sentence=_sentence(judged, own, rows),
                 kept=_kept(judged),
-                broke=_broke(judged),
-                red=sum(is_red(test, run) for test in tests),
             )
         )
     return found
@@ -120,7 +115,8 @@ def _loss(
     first = min((s for test in here if (s := _first_broken(test)) is not None), default=None)
     when = "" if first is None else f", from step {first} on"
     fades = [_fades(test, rollouts) for test in here]
-    verb = "lets {} fade" if fades and all(fade is True for fade in fades) else "loses {}"
+    known = [fade for fade in fades if fade is not None]
+    verb = "lets {} fade" if known and all(known) else "loses {}"
     return f"{verb.format(field)} in {_of(len(here), bounded)}{when}"
 
 
@@ -193,12 +189,6 @@ def _kept(judged: Sequence[TestResult]) -> tuple[str, ...]:
     names = dict.fromkeys(criterion_name(test) for test in judged)
     failed = {criterion_name(test) for test in judged if broken(test)}
     return tuple(name for name in names if name not in failed)
-
-
-def _broke(judged: Sequence[TestResult]) -> tuple[str, ...]:
-    total = Counter(criterion_name(test) for test in judged)
-    failed = Counter(criterion_name(test) for test in judged if broken(test))
-    return tuple(f"{name} {failed[name]}/{total[name]}" for name in total if failed[name])
 
 
 def _of(n: int, tests: Sequence[TestResult]) -> str:

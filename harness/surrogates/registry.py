@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -169,6 +170,7 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
     if module_spec is None or module_spec.loader is None:
         raise ModelError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module.__name__] = module
     module_spec.loader.exec_module(module)
     if not hasattr(module, cls):
         classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
@@ -189,6 +191,21 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source file of a surrogate's class: changed code never meets an old record."""
-    source = inspect.getsourcefile(type(surrogate))
-    return hashlib.sha256(Path(source).read_bytes() if source else b"").hexdigest()
+    """SHA-256 of the source files of a surrogate's classes, and of its module's if it has one.
+
+    Changed code never meets an old record.  Classes without a source file have none to change.
+    """
+    classes = [*type(surrogate).__mro__]
+    if hasattr(surrogate, "module"):
+        classes += type(surrogate.module).__mro__
+    digest = hashlib.sha256()
+    for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
+        digest.update(Path(str(source)).read_bytes())
+    return digest.hexdigest()
+
+
+def _source(cls: type) -> str | None:
+    try:
+        return inspect.getsourcefile(cls)
+    except (TypeError, OSError):
+        return None

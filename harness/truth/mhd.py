@@ -34,8 +34,12 @@ from harness.truth.spectral import forward, inverse, resample, wavenumbers
 #: Changes whenever the numbers the solver returns change.
 VERSION = 1
 
+#: A frame of turbulence takes about 8; a state that needs this many is not one to advance.
+MAX_STEPS = 1000
+
 RHO, B, M = MHD.slice("density"), MHD.slice("magnetic_field"), MHD.slice("velocity")
-CURL = ((1, 2), (2, 0), (0, 1))
+#: The two axes that follow x, y and z in cyclic order, for curls and mixed stresses.
+CYCLIC = ((1, 2), (2, 0), (0, 1))
 
 
 class SolverError(ArithmeticError):
@@ -59,8 +63,8 @@ class Settings:
 
     grid: int = 32
     sound_speed: float = 1.1
-    viscosity: float = 0.02
-    injection: float = 0.13
+    viscosity: float = 0.023
+    injection: float = 0.14
     planar_weight: float = 0.45
     band: tuple[float, float] = (1.2, 2.5)
     mean_field: tuple[float, float, float] = (1.0, 0.0, 0.0)
@@ -72,42 +76,43 @@ class Solver:
     """Advances a state (7, N, N, N) of rho, B, v by whole frames; N is `settings.grid`."""
 
     def __init__(
-        self, settings: Settings, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+        self,
+        settings: Settings,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.settings, self.device, self.dtype = settings, torch.device(device), dtype
         n = settings.grid
         self.cutoff = (n - 1) // 3
-        k = wavenumbers(n, self.cutoff, device=self.device, dtype=torch.float64)
+        k = wavenumbers(n, self.cutoff, self.device)
         keep = (k.abs() <= self.cutoff).all(0)
         self._k2 = k.square().sum(0)
         self._keep = keep.to(dtype)
-        self._ik = torch.complex(torch.zeros_like(k), k * keep).to(self._complex)
-        self._prepare_forcing(k, keep)
+        self._ik = (1j * k * keep).to(dtype.to_complex())
 
-    @property
-    def _complex(self) -> torch.dtype:
-        return torch.complex128 if self.dtype == torch.float64 else torch.complex64
-
-    def _prepare_forcing(self, k: Tensor, keep: Tensor) -> None:
-        s = self.settings
-        low, high = s.band
+        low, high = settings.band
         norm = self._k2.sqrt()
         self._band = torch.nonzero(((norm >= low) & (norm <= high) & keep).flatten()).squeeze(1)
-        k_band = k.flatten(1)[:, self._band]
-        planar = k_band.T @ k.new_tensor(s.mean_field) == 0
-        self._band_k = k_band.to(self._complex)
-        self._band_unit = (k_band / k_band.square().sum(0)).to(self._complex)
-        self._band_weight = torch.where(planar, s.planar_weight, 1.0).to(self.dtype)
+        k = k.flatten(1)[:, self._band]
+        planar = k.T @ k.new_tensor(settings.mean_field) == 0
+        self._band_k = k.to(dtype.to_complex())
+        self._band_unit = (k / k.square().sum(0)).to(dtype.to_complex())
+        self._band_weight = torch.where(planar, k.new_tensor(settings.planar_weight), 1.0).to(dtype)
         # A coefficient with k_z > 0 stands for its conjugate at -k as well.
-        self._band_count = torch.where(k_band[2] > 0, 2.0, 1.0).to(self.dtype)
+        self._band_count = torch.where(k[2] > 0, 2.0, 1.0).to(dtype)
 
     def steps(self, state: Tensor) -> tuple[int, float]:
-        """Number and length of the equal time steps of the frame that starts at `state`."""
+        """Number and length of the equal time steps of the frame that starts at `state`.
+
+        Raises SolverError where more than `MAX_STEPS` would be needed.
+        """
         s = self.settings
         rho, b, v = state[0], state[B], state[M]
         fast = (s.sound_speed**2 + b.square().sum(0) / rho).sqrt()
         speed = float((v.abs().amax(0) + fast).max())
         n = math.ceil(s.frame_dt * speed * self.cutoff / s.courant)
+        if n > MAX_STEPS:
+            raise SolverError(f"signal speed {speed:.4g} needs {n} time steps for one frame")
         return n, s.frame_dt / n
 
     def advance(self, state: Tensor, time: float = 0.0) -> Tensor:
@@ -153,20 +158,20 @@ class Solver:
         if not (lowest := rho.min()) > 0:
             raise SolverError(f"density {float(lowest):.4g} is not positive at time {time:.4g}")
         v = m / rho
-        flux = rho.new_empty((9, *rho.shape))
         pressure = b.square().sum(0).mul_(0.5).add_(rho, alpha=self.settings.sound_speed**2)
-        for i, (j, l) in enumerate(CURL):
+        flux = rho.new_empty((9, *rho.shape))
+        for i, (j, k) in enumerate(CYCLIC):
             torch.addcmul(pressure, m[i], v[i], out=flux[i]).addcmul_(b[i], b[i], value=-1)
-            torch.mul(m[j], v[l], out=flux[3 + i]).addcmul_(b[j], b[l], value=-1)
-            torch.mul(v[j], b[l], out=flux[6 + i]).addcmul_(v[l], b[j], value=-1)
+            torch.mul(m[j], v[k], out=flux[3 + i]).addcmul_(b[j], b[k], value=-1)
+            torch.mul(v[j], b[k], out=flux[6 + i]).addcmul_(v[k], b[j], value=-1)
         f, ik = forward(flux, self.cutoff), self._ik
-        diagonal, mixed, emf = f[:3], f[3:6], f[6:]
+        normal, shear, emf = f[:3], f[3:6], f[6:]
         rate = torch.empty_like(u, memory_format=torch.contiguous_format)
         rate[0] = -(ik * u[M]).sum(0)
-        for i, (j, l) in enumerate(CURL):
-            torch.mul(ik[j], emf[l], out=rate[1 + i]).addcmul_(ik[l], emf[j], value=-1)
-            torch.mul(ik[i], diagonal[i], out=rate[4 + i])
-            rate[4 + i].addcmul_(ik[j], mixed[l]).addcmul_(ik[l], mixed[j]).neg_()
+        for i, (j, k) in enumerate(CYCLIC):
+            torch.mul(ik[j], emf[k], out=rate[1 + i]).addcmul_(ik[k], emf[j], value=-1)
+            torch.mul(ik[i], normal[i], out=rate[4 + i])
+            rate[4 + i].addcmul_(ik[j], shear[k]).addcmul_(ik[k], shear[j]).neg_()
         if self.settings.injection:
             self._add_force(u, rate)
         return rate
@@ -175,10 +180,10 @@ class Solver:
         m = u[M].view(3, -1)[:, self._band]
         m = m - self._band_unit * (self._band_k * m).sum(0)
         power = m.abs().square().sum(0)
-        # Far below any mode of a turbulent state; it only keeps a vanishing mode finite.
-        force = m * (self._band_weight / (power + 1e-12).sqrt())
-        injected = (self._band_count * self._band_weight * power / (power + 1e-12).sqrt()).sum()
-        force *= self.settings.injection / injected.clamp_min(1e-12)
+        # The constants, far below turbulent values, only keep a state at rest finite.
+        weight = self._band_weight / (power + 1e-12).sqrt()
+        injected = (self._band_count * weight * power).sum().clamp_min(1e-12)
+        force = m * (weight * (self.settings.injection / injected))
         rate[M].view(3, -1).index_add_(1, self._band, force)
 
     def advance_stored(self, frame: Tensor, time: float = 0.0) -> Tensor:

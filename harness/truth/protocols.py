@@ -34,6 +34,7 @@ class Protocol:
     starts: number of the first input frame of each window, counted from 0.
     n_history: input frames; steps: predicted frames after them.
     fields: names of the fields a simulation must have.
+    inertial_range: first and last shell of k_perp between forcing and dissipation, for slopes.
     reproduces: the published result, or the purpose, that the recipe stands for.
     """
 
@@ -46,6 +47,7 @@ class Protocol:
     n_history: int
     steps: int
     fields: tuple[str, ...]
+    inertial_range: tuple[int, int]
     reproduces: str
     description: str
 
@@ -231,6 +233,10 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "n_history": (_count(1), "an integer of at least 1"),
     "steps": (_count(1), "an integer of at least 1"),
     "fields": (_list_of(_text), "distinct field names"),
+    "inertial_range": (
+        lambda v: _list_of(_count(1))(v) and len(v) == 2 and v[0] < v[1],
+        "first and last shell, integers with 1 <= first < last",
+    ),
     "reproduces": (_text, "text"),
     "description": (_text, "text"),
 }

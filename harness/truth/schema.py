@@ -7,8 +7,6 @@ The format is documented at https://polymathic-ai.org/the_well/data_format/ and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 from harness.fields import FieldLayout
 from harness.paths import slug
 from harness.truth.errors import TruthError
+from harness.truth.hdf5 import attribute, member, opened, strings
 
 BOUNDARIES = ("periodic", "wall", "open")
 _PARAMETER = re.compile(r"(?:^|_)([A-Za-z]+)_(-?\d+(?:\.\d+)?)(?=_|$)")
@@ -44,60 +43,6 @@ class Contents:
     dt: tuple[float, ...]
     parameters: tuple[tuple[tuple[str, float], ...], ...]
     notes: tuple[str, ...]
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open for reading; whatever HDF5 or its contents raise becomes a TruthError."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except TruthError:
-        raise
-    except PermissionError as error:
-        raise TruthError("no permission to read", file=path) from error
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TruthError(
-            "cannot be read", file=path, expected="a complete HDF5 file of The Well", found=error
-        ) from error
-
-
-def member(node: h5py.Group, name: str, kind: type[h5py.Group | h5py.Dataset]) -> Any:
-    """The group or data set `name` of `node`, or a TruthError that says what is there instead."""
-    try:
-        found = node.get(name)
-    except (OSError, KeyError, RuntimeError):  # a link that leads nowhere
-        found = None
-    if not isinstance(found, kind):
-        there = ", ".join(sorted(node)) if found is None else type(found).__name__
-        raise TruthError(
-            "missing or wrong object",
-            file=Path(node.file.filename),
-            dataset=f"{node.name.rstrip('/')}/{name}",
-            expected=f"a {kind.__name__.lower()}",
-            found=there or "an empty group",
-        )
-    return found
-
-
-def attribute(node: h5py.Group | h5py.Dataset, name: str) -> Any:
-    """The attribute `name` of `node`; bytes are decoded."""
-    if name not in node.attrs:
-        raise TruthError(
-            "missing attribute",
-            file=Path(node.file.filename),
-            dataset=f"{node.name}@{name}",
-            expected="an attribute",
-            found=", ".join(sorted(node.attrs)) or "none",
-        )
-    value = node.attrs[name]
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-def strings(node: h5py.Group | h5py.Dataset, name: str) -> tuple[str, ...]:
-    """A list-of-names attribute; a bare string is a list of one."""
-    values = np.atleast_1d(attribute(node, name)).tolist()
-    return tuple(v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values)
 
 
 def read_contents(path: Path) -> Contents:

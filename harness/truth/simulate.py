@@ -21,7 +21,8 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from harness.truth.well_format import create, write_statistics
 NAME = "simulated"
 STATES = Path(__file__).parent / "states" / "simulated_test.safetensors"
 SEEDS = {"train": range(100, 108), "valid": range(200, 202), "test": range(6)}
-SPIN_UP = 80
+SPIN_UP = 100
 Progress = Callable[[str, int, int], None]
 
 
@@ -62,7 +63,7 @@ class Recipe:
     spin_up: int = SPIN_UP
     frames: int = 106
     stored: int = 24
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
     def file(self, folder: Path, seed: int) -> Path:
         """Where the simulation of one seed lies in a data set's folder."""
@@ -83,6 +84,8 @@ def default_recipe(split: str, grid: int | None = None) -> Recipe:
     base = recipe.settings
     if grid is None or grid == base.grid:
         return recipe
+    if grid < 16 or grid % 4:
+        raise ValueError(f"the grid is a multiple of 4 and at least 16, not {grid}")
     viscosity = base.viscosity * (base.grid / grid) ** (4 / 3)
     return replace(
         recipe,
@@ -103,14 +106,32 @@ def data_id(recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
+def stored_solver(
+    shape: tuple[int, ...], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Callable[[Tensor], Tensor]:
+    """The step from one stored frame (7, *shape) to the next, of the default recipe's solver.
+
+    Raises ValueError for a shape on which no default recipe stores its frames.
+    """
+    n = shape[0]
+    if tuple(shape) != (n, n, n) or n % 3:
+        raise ValueError(f"no embedded simulation is stored on a grid {tuple(shape)}")
+    return Solver(default_recipe("test", 4 * n // 3).settings, device, dtype).advance_stored
+
+
+def solver_id() -> str:
+    """SHA-256 of the solver's version and its default settings."""
+    return hashlib.sha256(json.dumps([VERSION, asdict(Settings())]).encode()).hexdigest()
+
+
 def noise(seed: int, n: int, settings: Settings) -> Tensor:
-    """State (7, n, n, n) of unit density with random solenoidal v and B - B0 at abs(k_i) <= 3.
+    """State (7, n, n, n), float64: unit density, random solenoidal v and B - B0 at abs(k_i) <= 3.
 
     rms abs(v) is 0.7 and rms abs(B - B0) is 0.3, near those of the turbulence that grows from it.
     """
     cells, cutoff = 16, 3
     generator = torch.Generator().manual_seed(seed)
-    k = wavenumbers(cells, cutoff, dtype=torch.float64)
+    k = wavenumbers(cells, cutoff)
     k2 = k.square().sum(0)
     allowed = (k.abs() <= cutoff).all(0) & (k2 > 0)
 
@@ -118,12 +139,12 @@ def noise(seed: int, n: int, settings: Settings) -> Tensor:
         white = torch.randn(3, cells, cells, cells, generator=generator, dtype=torch.float64)
         c = forward(white, cutoff) * allowed
         c = c - k * (k * c).sum(0) / k2.clamp_min(1)
-        field = inverse(c, cells)
-        return resample(field * (rms / field.square().sum(0).mean().sqrt()), n)
+        values = inverse(c, cells)
+        return resample(values * (rms / values.square().sum(0).mean().sqrt()), n)
 
     v, b = solenoidal(0.7), solenoidal(0.3)
     b += b.new_tensor(settings.mean_field).view(3, 1, 1, 1)
-    return torch.cat([torch.ones_like(v[:1]), b, v]).float()
+    return torch.cat([torch.ones_like(v[:1]), b, v])
 
 
 @cache
@@ -137,7 +158,7 @@ def spin_up(recipe: Recipe, seed: int, on_frame: Callable[[int], None] | None = 
     if recipe.shipped:
         frame = resample(shipped_states()[f"s{seed}"], recipe.stored)
     else:
-        frame = noise(seed, recipe.stored, recipe.settings)
+        frame = noise(seed, recipe.stored, recipe.settings).float()
     solver = Solver(recipe.settings)
     for i in range(recipe.spin_up):
         frame = solver.advance_stored(frame, (i - recipe.spin_up) * recipe.settings.frame_dt)
@@ -218,8 +239,15 @@ def generate(
         for seed in recipe.seeds
         if not is_finished(recipe, recipe.file(folder, seed))
     ]
-    if not missing:
-        return
+    if missing:
+        _run(missing, folder, workers, on_progress)
+    if missing or not (folder / "stats.yaml").exists():
+        write_statistics(folder)
+
+
+def _run(
+    missing: list[tuple[Recipe, int]], folder: Path, workers: int, on_progress: Progress | None
+) -> None:
     totals = {f"{r.split}/s{seed}": r.spin_up + r.frames for r, seed in missing}
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
@@ -239,7 +267,6 @@ def generate(
                         future.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-    write_statistics(folder)
 
 
 def ensure(
@@ -251,10 +278,22 @@ def ensure(
 ) -> Path:
     """The folder of the embedded data set under `root`, with what was missing of `splits` made.
 
-    grid: None for the default (32, stored on 24, in "simulated"); another resolution lies beside
-    it in "simulated_<grid>".  See `generate` for the rest.
+    grid: cells per side that are solved, of which 3/4 are stored.  None stands for that of the
+    simulations which are there, else 32.
+    Raises ValueError if the folder holds simulations on another grid; see `generate` for the rest.
     """
-    default = grid is None or grid == Settings().grid
-    folder = Path(root) / "datasets" / (NAME if default else f"{NAME}_{grid}")
-    generate(folder, [default_recipe(split, grid) for split in splits], workers, on_progress)
+    folder = Path(root) / "datasets" / NAME
+    present = _grid(folder)
+    if grid is not None and present is not None and grid != present:
+        raise ValueError(f"{folder} holds simulations on a {present}^3 grid: give another root")
+    recipes = [default_recipe(split, grid or present) for split in splits]
+    generate(folder, recipes, workers, on_progress)
     return folder
+
+
+def _grid(folder: Path) -> int | None:
+    """Cells per side on which the simulations in a data set's folder were solved."""
+    for path in sorted(folder.glob("data/*/*.hdf5")):
+        with suppress(OSError, KeyError), h5py.File(path) as file:
+            return 4 * len(file["dimensions/x"]) // 3
+    return None

@@ -9,18 +9,16 @@ has no derivative, and is left out.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 SPACE = (-3, -2, -1)
 
 
-def wavenumbers(n: int, cutoff: int, **factory: Any) -> Tensor:
-    """Integer wave vectors (3, n, n, cutoff + 1) of the coefficients of an n^3 grid."""
-    full = torch.fft.fftfreq(n, 1 / n, **factory).round()
-    half = torch.arange(cutoff + 1, **factory)
+def wavenumbers(n: int, cutoff: int, device: torch.device | str = "cpu") -> Tensor:
+    """Integer wave vectors (3, n, n, cutoff + 1) of the coefficients of an n^3 grid, float64."""
+    full = torch.fft.fftfreq(n, 1 / n, device=device, dtype=torch.float64).round()
+    half = full[: cutoff + 1].abs()
     return torch.stack(torch.meshgrid(full, full, half, indexing="ij"))
 
 

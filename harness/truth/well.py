@@ -7,7 +7,6 @@ lies channels last in the file; it passes through one reused buffer of that fiel
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,16 +21,14 @@ from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.paths import slug
-from harness.truth.errors import MissingData, TruthError
+from harness.truth import files
+from harness.truth.errors import TruthError
+from harness.truth.hdf5 import member, opened
 from harness.truth.identity import content_digest
-from harness.truth.schema import Contents, member, opened, read_contents
+from harness.truth.schema import Contents, read_contents
 from harness.truth.window import Simulation
 
 SPLITS = ("train", "valid", "test")
-#: Name of the embedded data set, whose simulations are called s0, s1, ...
-EMBEDDED = "simulated"
-
-_MACH = re.compile(r"Ma_(\d+(?:\.\d+)?)_Ms_(\d+(?:\.\d+)?)(?=_|$)")
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,11 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
         raise ValueError(f"unsafe data set name {dataset!r}")
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
-    files, named_by_path = _find(Path(root), dataset, split)
+    paths, named_by_path = files.find(Path(root), dataset, split)
     problems: list[TruthError] = []
     notes: dict[str, None] = {}
     readable: list[tuple[int, Path, Contents]] = []
-    for position, path in enumerate(files):
+    for position, path in enumerate(paths):
         try:
             contents = read_contents(path)
             if not named_by_path and contents.dataset_name != dataset:
@@ -86,9 +83,13 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
             continue
         readable.append((position, path, contents))
         notes.update(dict.fromkeys(contents.notes))
-    names = _unique([_name(contents, position, path) for position, path, contents in readable])
+    names = files.unique(
+        files.simulation_name(contents.dataset_name, position, path)
+        for position, path, contents in readable
+    )
     wanted = dict(where or {})
-    simulations = []
+    simulations: list[Simulation] = []
+    identities: dict[str, Path] = {}
     for name, (_, path, contents) in zip(names, readable, strict=True):
         samples = [
             sample
@@ -101,6 +102,10 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
             except OSError as error:
                 problems.append(TruthError("cannot be read", file=path, found=error))
                 continue
+            twin = identities.setdefault(identity, path)
+            if twin != path:
+                problems.append(TruthError("holds the data of another file", file=path, found=twin))
+                continue
             simulations += [
                 _simulation(dataset, name, identity, path, contents, i) for i in samples
             ]
@@ -112,60 +117,6 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
             found="; ".join(str(dict(p)) for p in there),
         )
     return Scan(tuple(simulations), tuple(problems), tuple(notes))
-
-
-def _find(root: Path, dataset: str, split: str) -> tuple[list[Path], bool]:
-    """The data files in natural order, and whether their folder's path names the data set."""
-    places = (
-        (root / "datasets" / dataset / "data" / split, True),
-        (root / dataset / "data" / split, True),
-        (root / "data" / split, False),
-        (root, False),
-    )
-    for folder, named_by_path in places:
-        try:
-            files = [
-                path
-                for path in folder.iterdir()
-                # Hidden files are other programs' temporaries.
-                if path.suffix in (".hdf5", ".h5") and not path.name.startswith(".")
-            ]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            raise TruthError("no permission to list", file=folder) from error
-        if files:
-            return sorted(files, key=_natural), named_by_path
-    raise MissingData(dataset, split, tuple(folder for folder, _ in places))
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sort key by which `s10` comes after `s9`."""
-    pieces = re.findall(r"\d+|\D+", path.stem)
-    return [(int(p), "") if p.isdecimal() else (-1, p) for p in pieces], path.name
-
-
-def _name(contents: Contents, position: int, path: Path) -> str:
-    """Short name of a file's simulation.
-
-    The position counts unusable files too: a broken file does not rename the others.
-    """
-    if contents.dataset_name == EMBEDDED:
-        return f"s{position}"
-    mach = _MACH.search(path.stem)
-    return f"Ma{mach[1]}_Ms{mach[2]}" if mach else slug(path.stem)
-
-
-def _unique(names: list[str]) -> list[str]:
-    """`names` in their order, the second, third, ... of equal ones numbered."""
-    result: list[str] = []
-    for name in names:
-        candidate, count = name, 1
-        while candidate in result or (count > 1 and candidate in names):
-            count += 1
-            candidate = f"{name}-{count}"
-        result.append(candidate)
-    return result
 
 
 def _simulation(

@@ -47,7 +47,127 @@ def _control(
     return name, Control(summary, frozenset(fires), frozenset(implies), make)
 
 
-CONTROLS: Mapping[str, Control] = dict([])
+# What a growing amplitude entails, whatever grows.
+_GROWTH = (
+    # the increments of what grows grow with it
+    "liveness",
+    # |B| in the denominator outgrows the mean field, or outgrows div B
+    "div_b_ratio[stencil]",
+)
+_ROLLOUT = (
+    "bounded_rollout",
+    "perpendicular_isotropy",
+    "div_b_ratio[spectral]",
+    "div_b_ratio[stencil]",
+    "spectral_slope[slope]",
+    "spectral_slope[shape]",
+    "spectral_slope[pileup]",
+    "liveness",
+    "mass",
+    "magnetic_flux",
+    "positivity",
+)
+
+CONTROLS: Mapping[str, Control] = dict(
+    [
+        _control(
+            "step1-error",
+            "truth, but for step 1, which shows step 3",
+            faults.ahead,
+            fires=["step1_vrmse"],
+        ),
+        _control(
+            "blow-up",
+            "B and v fluctuate exp(0.08 t) times too strongly",
+            faults.blow_up,
+            fires=["bounded_rollout"],
+            implies=_GROWTH,
+        ),
+        _control(
+            "one-component",
+            "B_y alone grows by exp(0.08 t), in every shell alike and without divergence",
+            faults.one_component,
+            fires=["perpendicular_isotropy"],
+            # one component cannot outgrow the other by more than W and keep its own variance
+            implies=["bounded_rollout", *_GROWTH],
+        ),
+        _control(
+            "monopoles",
+            "a twentieth of the power of B is a gradient: D = 0.22",
+            faults.monopoles,
+            fires=["div_b_ratio[spectral]", "div_b_ratio[stencil]"],
+        ),
+        _control(
+            "blur",
+            "every field seen through a Gaussian",
+            faults.blurred,
+            fires=["spectral_slope[slope]", "spectral_slope[shape]"],
+            implies=[
+                # the smallest scales lose most: a pile-up with the other sign
+                "spectral_slope[pileup]",
+                # the stencil reads its own truncation error, which is that of the smallest scales
+                "div_b_ratio[stencil]",
+            ],
+        ),
+        _control(
+            "pile-up",
+            "B and v are four times too strong from 3N/8 on",
+            faults.piled_up,
+            fires=["spectral_slope[pileup]"],
+            implies=[
+                # the shells that pile up depart from the truth's
+                "spectral_slope[shape]",
+                # the stencil reads its own truncation error, which is that of the smallest scales
+                "div_b_ratio[stencil]",
+            ],
+        ),
+        _control(
+            "cancellation",
+            "(u + 1024) - 1024 in the model's own precision",
+            faults.cancellation,
+            fires=["fp64_invariance[start]"],
+            kind=FaultyArithmetic,
+        ),
+        _control(
+            "leak",
+            "the float64 state passes through float32",
+            faults.leak,
+            fires=["fp64_invariance[audit]"],
+            kind=FaultyArithmetic,
+        ),
+        _control(
+            "rounding-branch",
+            "rounding decides whether B_y or B_z grows",
+            faults.rounding_branch,
+            fires=["fp64_invariance[outcome]"],
+            # whichever component grows, it grows alone
+            implies=["perpendicular_isotropy", "bounded_rollout", *_GROWTH],
+            kind=FaultyArithmetic,
+        ),
+        _control(
+            "mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]
+        ),
+        _control(
+            "flux-drift",
+            "every component of the mean field rises by 1 % of |B0|",
+            faults.flux_drift,
+            fires=["magnetic_flux"],
+        ),
+        _control(
+            "freeze",
+            "time slows down and stops on a frame of truth",
+            faults.freeze,
+            fires=["liveness"],
+        ),
+        _control(
+            "negative-cells",
+            "the thinnest cell has a negative density",
+            faults.negative_cells,
+            fires=["positivity"],
+        ),
+        _control("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
+    ]
+)
 
 
 def load(name: str, simulations: Sequence[Simulation]) -> Surrogate:

@@ -70,7 +70,7 @@ def amplify_component(field: Tensor, axis: int, gain: float) -> Tensor:
 
     so that E_s -> gain E_s.  Kept: the other components, k.B and every discrete div B exactly,
     the shape of the component's shell spectrum exactly up to the Nyquist shell (the corner shells
-    beyond it hold no such mode and stay).
+    beyond it hold no such mode, and stay).
 
     field: (3, x, y, z); axis: 1 or 2.
     """
@@ -84,6 +84,7 @@ def amplify_component(field: Tensor, axis: int, gain: float) -> Tensor:
     energy[0, 0, 0] = 0.0
     everything = shell_sums(energy, shells)
     flexible = shell_sums(energy * plane, shells)
+    # Where the plane holds nothing but rounding errors, these carry the shell's growth.
     ratio = torch.where(flexible > 0, everything / flexible, 0.0)
     factor = (1 + (gain - 1) * ratio).sqrt()[shells]
     result = field.clone()
@@ -123,7 +124,8 @@ def add_monopoles(field: Tensor, share: float) -> Tensor:
     # An irrational direction is parallel to no wave vector: no solenoidal B_k is normal to it.
     direction = torch.tensor([1.0, math.sqrt(2), math.sqrt(3)], dtype=k.dtype, device=k.device)
     phase = torch.einsum("i,i...->...", direction.to(modes.dtype), modes).sgn()
-    gradient = 1j * k / length.clamp_min(1) * (modes.abs().square().sum(0).sqrt() * phase)
+    along = k / torch.where(length == 0, 1.0, length)
+    gradient = 1j * along * (modes.abs().square().sum(0).sqrt() * phase)
     mixed = math.sqrt(1 - share) * modes + math.sqrt(share) * gradient
     return inverse(torch.where((length == 0) | on_nyquist, modes, mixed), space)
 

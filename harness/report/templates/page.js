@@ -1,0 +1,93 @@
+"use strict";
+/* Draws what comes into view, follows the colour scheme, and brings a square's curve to the reader. */
+const Page = (() => {
+  const root = document.documentElement;
+  const pending = new Map(); // element -> how to draw it
+  const drawn = new Map();
+  const focus = new Map(); // figure id -> name of the trajectory to show
+
+  function show(element) {
+    const draw = pending.get(element) || drawn.get(element);
+    if (!draw) return;
+    draw();
+    pending.delete(element);
+    drawn.set(element, draw);
+  }
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      watcher.unobserve(entry.target);
+      show(entry.target);
+    }
+  }, { rootMargin: "400px" });
+  function later(element, draw) {
+    pending.set(element, draw);
+    watcher.observe(element);
+  }
+
+  for (const element of document.querySelectorAll("figure[data-figure]")) {
+    const id = element.dataset.figure;
+    later(element, () => Plots.draw(element, Plots.judged(DATA.figures[id], focus.get(id))));
+  }
+
+  function flows() {
+    if (!DATA.flows.length) return;
+    const rollout = document.getElementById("flow-rollout"), channel = document.getElementById("flow-channel");
+    const growth = document.getElementById("flow-growth"), spectra = document.getElementById("flow-spectra");
+    DATA.flows.forEach((flow, index) => rollout.add(new Option(`${flow.model} on ${flow.label}`, String(index))));
+    const fill = (flow) => {
+      const chosen = channel.value || "B_z";
+      channel.replaceChildren(...flow.spectra.channels.map((name) => new Option(name)));
+      if (flow.spectra.channels.includes(chosen)) channel.value = chosen;
+    };
+    const current = () => DATA.flows[Number(rollout.value)];
+    const draw = {
+      growth: () => { growth.parentElement.hidden = !current().growth; if (current().growth) Plots.draw(growth, Plots.growth(current())); },
+      spectra: () => {
+        const flow = current();
+        spectra.parentElement.hidden = !flow.spectra;
+        if (!flow.spectra) return;
+        Plots.draw(spectra, Plots.spectra(flow, channel.value));
+      },
+    };
+    rollout.addEventListener("input", () => { if (current().spectra) fill(current()); draw.growth(); draw.spectra(); });
+    channel.addEventListener("input", draw.spectra);
+    if (current().spectra) fill(current());
+    document.getElementById("flows").hidden = false;
+    later(growth, draw.growth);
+    later(spectra, draw.spectra);
+  }
+  flows();
+
+  function recolour() {
+    for (const element of drawn.keys()) show(element);
+    Planes.redraw();
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  addEventListener("beforeprint", () => {
+    root.classList.add("printing");
+    for (const element of Array.from(pending.keys())) show(element);
+    recolour();
+  });
+  addEventListener("afterprint", () => {
+    root.classList.remove("printing");
+    recolour();
+  });
+
+  /* Called by a square of the matrix: its trajectory stands out in the plot and in the table. */
+  function visit(id, index) {
+    const body = document.getElementById("case-" + index), figure = DATA.figures[id];
+    document.querySelectorAll("tbody.here").forEach((other) => other.classList.remove("here"));
+    if (body) {
+      body.classList.add("here");
+      const [, model, window_] = Array.from(body.rows[0].cells, (cell) => cell.textContent);
+      const line = figure && figure.lines.find((l) => DATA.models[l.model] === model && l.label === window_);
+      focus.set(id, line && Plots.name(line));
+      const element = document.querySelector(`figure[data-figure="${CSS.escape(id)}"]`);
+      if (element) show(element);
+    }
+  }
+
+  root.dataset.ready = "true";
+  return { visit };
+})();

@@ -1,0 +1,145 @@
+"use strict";
+/* Plots of the judged curves, of growth and of spectra.  Each function returns Plotly's arguments. */
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+const Theme = {
+  color: (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim(),
+  model: (index) => Theme.color("--m" + (index % 6)),
+};
+
+/* Plotly reads markup and %{...} in text: names from files are shown as they are. */
+const plain = (text) =>
+  String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/%\{/g, "%\u200b{");
+const figures = (value) => (value === null || value === undefined ? "not finite" : Number(value.toPrecision(3)).toString());
+
+const Plots = (() => {
+  const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+  function axis(title, more) {
+    return Object.assign({
+      title: { text: title, standoff: 8 }, gridcolor: Theme.color("--grid"), linecolor: Theme.color("--rule"),
+      zeroline: false, ticks: "outside", ticklen: 4, tickcolor: Theme.color("--rule"), automargin: true,
+    }, more);
+  }
+  function layout(more) {
+    return Object.assign({
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: Theme.color("--ink") },
+      margin: { l: 56, r: 14, t: 10, b: 44 }, hovermode: "closest",
+      hoverlabel: { bgcolor: Theme.color("--paper"), bordercolor: Theme.color("--rule"), font: { color: Theme.color("--ink") }, align: "left", namelength: -1 },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11.5 } },
+    }, more);
+  }
+  const logAxis = { type: "log", exponentformat: "power", dtick: undefined, minor: { ticks: "" } };
+
+  const limitAt = (line, index) => (Array.isArray(line.limit) ? line.limit[index] : line.limit);
+
+  /* Median over trajectories of one model; a trajectory that is not finite counts as infinite. */
+  function median(lines, steps) {
+    return steps.map((_, index) => {
+      const values = lines.map((line) => (line.y[index] === null ? Infinity : line.y[index])).sort((a, b) => a - b);
+      const middle = (values[(values.length - 1) >> 1] + values[values.length >> 1]) / 2;
+      return Number.isFinite(middle) ? middle : null;
+    });
+  }
+  const worst = (lines) => lines.reduce((a, b) => ((b.margin ?? Infinity) > (a.margin ?? Infinity) ? b : a));
+
+  function name(line) {
+    return `${plain(DATA.models[line.model])} ${plain(line.label)}`;
+  }
+  function note(line) {
+    const where = line.where ? " in " + plain(line.where) : "";
+    const at = line.diverged !== null ? `not finite from step ${line.diverged}`
+      : `worst ${figures(line.figure)}${line.step === null ? "" : " at step " + line.step}${where}`;
+    return `<b>${name(line)}</b>, ${plain(line.outcome)}<br>${at}, ${figures(line.margin)} × limit`;
+  }
+
+  function limits(figure, traces) {
+    const curves = figure.lines.filter((line) => line.y);
+    const steps = figure.x[curves[0].x];
+    const rows = steps.map((_, index) => curves.map((line) => limitAt(line, index)).filter((v) => v !== null && v !== undefined));
+    if (rows.some((row) => !row.length)) return;
+    const low = rows.map((row) => Math.min(...row)), high = rows.map((row) => Math.max(...row));
+    const line = { color: Theme.color("--ink"), width: 1.6, dash: "dash" };
+    const spread = high.some((value, index) => value > low[index] * 1.001);
+    traces.push({ x: steps, y: high, mode: "lines", line, name: spread ? "limit (highest and lowest)" : "limit", legendgroup: "limit", hovertemplate: "limit %{y:.3g}<extra></extra>" });
+    if (spread) traces.push({ x: steps, y: low, mode: "lines", line: { ...line, width: 0.9 }, legendgroup: "limit", showlegend: false, hovertemplate: "lowest limit %{y:.3g}<extra></extra>" });
+  }
+
+  function curves(figure, focus) {
+    const traces = [], annotations = [];
+    DATA.models.forEach((model, index) => {
+      const lines = figure.lines.filter((line) => line.y && line.model === index);
+      if (!lines.length) return;
+      const color = Theme.model(index), group = "m" + index, top = worst(lines);
+      for (const line of lines) {
+        const steps = figure.x[line.x], loud = focus === name(line);
+        traces.push({
+          x: steps, y: line.y, mode: "lines", legendgroup: group, showlegend: false, opacity: loud ? 1 : line === top ? 0.75 : 0.38,
+          line: { color: loud ? Theme.color("--ink") : color, width: loud ? 2.4 : 1 }, hovertemplate: `step %{x}: %{y:.3g}<br>${note(line)}${line === top ? "<br>the model’s worst" : ""}<extra></extra>`,
+        });
+        if (line.diverged !== null) {
+          const last = line.y.reduce((found, value, at) => (value === null ? found : at), -1);
+          if (last >= 0) traces.push({ x: [steps[last]], y: [line.y[last]], mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: "x-thin", size: 9, line: { color, width: 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
+        }
+      }
+      const steps = figure.x[lines[0].x];
+      const same = lines.filter((line) => line.x === lines[0].x);
+      traces.push({ x: steps, y: median(same, steps), mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, hovertemplate: `${plain(model)}, median of ${same.length}<br>step %{x}: %{y:.3g}<extra></extra>` });
+    });
+    limits(figure, traces);
+    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(plain(figure.unit), figure.log ? logAxis : { rangemode: "tozero" }) }) };
+  }
+
+  function points(figure, focus) {
+    const traces = [];
+    const labels = Array.from(new Set(figure.lines.map((line) => line.label)));
+    const place = (line) => labels.indexOf(line.label);
+    DATA.models.forEach((model, index) => {
+      const lines = figure.lines.filter((line) => line.model === index);
+      if (!lines.length) return;
+      const color = Theme.model(index), shift = DATA.models.length > 1 ? (index / (DATA.models.length - 1) - 0.5) * 0.3 : 0;
+      const x = lines.map((line) => place(line) + shift);
+      const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
+      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", legendgroup: "m" + index, showlegend: false, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
+      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+    });
+    const limit = { x: [], y: [] };
+    for (const label of labels) {
+      const values = figure.lines.filter((line) => line.label === label && line.limit !== null).map((line) => line.limit);
+      for (const value of new Set(values)) { limit.x.push(labels.indexOf(label) - 0.4, labels.indexOf(label) + 0.4, null); limit.y.push(value, value, null); }
+    }
+    traces.push({ ...limit, mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
+    const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
+    const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
+    return { traces, layout: layout({ xaxis: x, yaxis: axis(plain(figure.unit), figure.log ? logAxis : { rangemode: "tozero" }) }) };
+  }
+
+  function growth(flow) {
+    const { channels, steps, rows } = flow.growth;
+    const top = Math.max(0.3, ...rows.flat().filter((value) => value !== null).map(Math.abs));
+    const scale = [[0, Theme.color("--k5")], [0.25, Theme.color("--k3")], [0.5, Theme.color("--paper")], [0.75, Theme.color("--b3")], [1, Theme.color("--b5")]];
+    const traces = [{ type: "heatmap", x: steps, y: channels.map(plain), z: rows, zmin: -top, zmax: top, colorscale: scale, hovertemplate: "%{y}, step %{x}<br>variance ratio 10^%{z:.2f}<extra></extra>", colorbar: { thickness: 10, outlinewidth: 0, title: { text: "log<sub>10</sub>", side: "top" } } }];
+    return { traces, layout: layout({ xaxis: axis("step", { showgrid: false }), yaxis: axis("", { autorange: "reversed", showgrid: false }) }) };
+  }
+
+  function spectra(flow, channel) {
+    const { k, steps } = flow.spectra, traces = [];
+    const at = flow.spectra.channels.indexOf(channel);
+    const shades = ["--k5", "--k4", "--m4", "--b3", "--b4", "--b5"];
+    steps.forEach((step, index) => {
+      const color = Theme.color(shades[Math.round((index / Math.max(1, steps.length - 1)) * (shades.length - 1))]);
+      const common = { x: k, mode: "lines", legendgroup: "s" + step };
+      traces.push({ ...common, y: flow.spectra.truth[at][index], showlegend: false, line: { color, width: 1.1, dash: "dot" }, hovertemplate: `truth, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
+      traces.push({ ...common, y: flow.spectra.prediction[at][index], name: "step " + step, line: { color, width: 2.2 }, hovertemplate: `prediction, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
+    });
+    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2" }), yaxis: axis("E(k<sub>⊥</sub>)", logAxis) }) };
+  }
+
+  function draw(element, made) {
+    Plotly.react(element, made.traces, made.layout, CONFIG);
+    element.dataset.drawn = "true";
+  }
+  const judged = (figure, focus) => (figure.kind === "curves" ? curves : points)(figure, focus);
+  return { judged, growth, spectra, draw, name };
+})();

@@ -1,0 +1,41 @@
+"""There are no magnetic monopoles, and the flux through a periodic box never changes."""
+
+import numpy as np
+
+from harness.jobs import rollout
+from harness.properties import property_test
+from harness.statistics import departure, ln_stencil_divergence
+
+#: D = 0.03 is 0.1 % of the k^2-weighted magnetic energy in gradients.
+FLOOR = 0.03
+#: Drift of a mean field component over a rollout, in units of the guide field.
+FLUX_DRIFT = 1e-3
+
+
+@property_test(
+    reads=[rollout()], needs={"magnetic_field"}, criteria=("spectral", "stencil")
+)
+def test_div_b_ratio(record, criterion, ensemble, judge, note):
+    """The magnetic field stays solenoidal, to the truth's own floor.
+
+    Spectral: D = sqrt(sum |k.B|^2 / sum k^2 |B|^2).  Stencil: rms of the centred difference over
+    mean |B|, the study's measure, which an exactly solenoidal field does not bring to zero.
+    """
+    if criterion == "spectral":
+        floor = np.maximum(1.5 * record.truth["div_b_spectral"], FLOOR)
+        judge(record.pred["div_b_spectral"], floor, "D", "max(1.5 D of the truth, 0.03)")
+    else:
+        note["last_over_truth"] = float(
+            (record.pred["div_b_stencil"] / record.truth["div_b_stencil"])[-1]
+        )
+        width = ensemble.width(ln_stencil_divergence)
+        judge(departure(record, ln_stencil_divergence), width, "|d ln(rms div B / mean |B|)|")
+
+
+@property_test(reads=[rollout()], needs={"magnetic_field"})
+def test_magnetic_flux(record, judge):
+    """Each component of the mean magnetic field is conserved: a periodic box lets no flux out."""
+    magnetic = record.data["field"] == "magnetic_field"
+    drift = (record.pred["mean"] - record.truth["mean"]).where(magnetic, drop=True)
+    guide = np.sqrt(np.square(record.truth["mean"].sel(step=0).where(magnetic, drop=True)).sum())
+    judge(drift / guide, FLUX_DRIFT, "drift of <B> / B0", "exact invariant of a periodic box")
