@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -55,7 +55,7 @@ class Job:
     window: Window
     model: ModelSpec | None = None
     precision: str = "fp32"
-    draw: Draw = Draw()
+    draw: Draw = field(default_factory=Draw)
     keep_fields: bool = False
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ def source_digest() -> str:
         *sorted((package / "diagnostics").glob("*.py")),
         *(package / name for name in ("audit.py", "engine.py", "fields.py", "interventions.py")),
         *(package / name for name in ("jobs.py", "numerics.py", "rollout.py")),
-        package / "truth" / "well.py",
+        *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
     ]
     digest = hashlib.sha256()
     for file in files:

@@ -12,12 +12,14 @@ from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
 from harness.truth import protocols, simulate, well
 from harness.truth.errors import MissingData, TruthError
+from harness.truth.files import EMBEDDED
 from harness.truth.protocols import Protocol
 from harness.truth.window import Simulation, Window
 
 DEFAULT_MODELS = ("fno-mini", "conv-mini")
 DEFAULT_PROTOCOL = "simulated"
-EMBEDDED = "simulated"
+#: The Well, arXiv 2412.00568, table of data sets
+SIZES = {"MHD_64": "71.6 GB"}
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,13 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
         problems += cut.problems
         ensembles[protocol.name] = _ensemble(options.data_root, protocol, scan)
     return Plan(options, models, chosen, windows, ensembles, tuple(problems))
+
+
+def how_to_get(error: MissingData, root: Path) -> str:
+    """The command that brings a data set of The Well."""
+    command = f"the-well-download --base-path {root} --dataset {error.dataset} --split {error.split}"
+    size = SIZES.get(str(error.dataset))
+    return f"get it with: {command}" + (f" (the whole data set is {size})" if size else "")
 
 
 def _protocol(name: str) -> Protocol:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from harness.diagnostics.series import field_spectrum
+from harness.diagnostics.spectra import DUST
 from harness.record import Record
 
 Statistic = Callable[[xr.Dataset], xr.DataArray]
@@ -54,10 +56,16 @@ class Ensemble:
         value = SAFETY * (_extreme(parts, "max") - _extreme(parts, "min"))
         return Width(value, sum(part.sizes["step"] for part in parts), len(parts))
 
-    def separation(self, statistic: Statistic) -> Width:
-        """The width of a distance max_k |x_k(u_i) - x_k(u_j)|: the widest entry along `k_perp`."""
-        width = self.width(statistic)
-        return Width(width.value.max("k_perp"), width.frames, width.simulations)
+    def shape_width(self) -> Width:
+        """W of max_k |ln(E_i(k) / E_j(k))|, per field: 1.25 times the widest shell's range of ln E.
+
+        Shells count as in `series.shape_distance`: where a frame holds more than 1e-6 of its peak.
+        """
+        shells = [field_spectrum(r.truth).isel(k_perp=slice(1, -1)) for r in self.records]
+        counted = _extreme([(s / s.max("k_perp") > DUST) for s in shells], "max").astype(bool)
+        span = np.log(_extreme(shells, "max") / _extreme(shells, "min"))
+        value = SAFETY * span.where(counted, 0.0).max("k_perp", skipna=False)
+        return Width(value, sum(s.sizes["step"] for s in shells), len(shells))
 
 
 def _extreme(parts: Sequence[xr.DataArray], which: str) -> xr.DataArray:
@@ -69,16 +77,6 @@ def _extreme(parts: Sequence[xr.DataArray], which: str) -> xr.DataArray:
 def departure(record: Record, statistic: Statistic) -> xr.DataArray:
     """s(p_t) - s(u_t), frame by frame."""
     return statistic(record.pred) - statistic(record.truth)
-
-
-def ln_variance(side: xr.Dataset) -> xr.DataArray:
-    """Ln var of each channel, (step, channel)."""
-    return np.log(side["variance"])
-
-
-def ln_stencil_divergence(side: xr.Dataset) -> xr.DataArray:
-    """Ln of rms(centred div B) / mean |B|, (step)."""
-    return np.log(side["div_b_stencil"])
 
 
 def median_range(values: Sequence[float]) -> dict[str, float | str | None]:

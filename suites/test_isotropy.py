@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.diagnostics.series import anisotropy
+from harness.diagnostics.series import anisotropy, basin
 from harness.jobs import rollout
 from harness.properties import property_test
 from harness.statistics import departure
@@ -12,11 +12,14 @@ INSTANTANEOUS = 0.5
 
 
 @property_test(reads=[rollout()], needs={"magnetic_field"})
-def test_perpendicular_isotropy(record, ensemble, judge):
+def test_perpendicular_isotropy(record, ensemble, judge, note):
     """The two magnetic components across the guide field keep comparable variances.
 
     A = ln(var B_y / var B_z) for a guide field along x, against the truth's own at the same frame.
     """
+    note["basin"] = basin(record.pred)
     width = ensemble.width(anisotropy)
     limit = np.maximum(width.value, INSTANTANEOUS)
-    judge(departure(record, anisotropy), limit, "|A_p - A_u|", f"max({INSTANTANEOUS}, {width.basis})")
+    judge(
+        departure(record, anisotropy), limit, "|A_p - A_u|", f"max({INSTANTANEOUS}, {width.basis})"
+    )

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from harness.diagnostics.series import ln_stencil_divergence
 from harness.jobs import rollout
 from harness.properties import property_test
-from harness.statistics import departure, ln_stencil_divergence
+from harness.statistics import departure
 
 #: D = 0.03 is 0.1 % of the k^2-weighted magnetic energy in gradients.
 FLOOR = 0.03
@@ -12,9 +13,7 @@ FLOOR = 0.03
 FLUX_DRIFT = 1e-3
 
 
-@property_test(
-    reads=[rollout()], needs={"magnetic_field"}, criteria=("spectral", "stencil")
-)
+@property_test(reads=[rollout()], needs={"magnetic_field"}, criteria=("spectral", "stencil"))
 def test_div_b_ratio(record, criterion, ensemble, judge, note):
     """The magnetic field stays solenoidal, to the truth's own floor.
 

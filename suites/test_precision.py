@@ -4,7 +4,8 @@ import json
 
 import xarray as xr
 
-from harness.diagnostics.structure import basin, growth_rate
+from harness.diagnostics.series import basin
+from harness.diagnostics.structure import growth_rate
 from harness.jobs import audit, twin
 from harness.properties import property_test
 
@@ -14,9 +15,7 @@ START = 1e-5
 RATE = 0.01
 
 
-@property_test(
-    reads={"audit": [audit()], "start": [twin()], "outcome": [twin()]}, asks={"dtype"}
-)
+@property_test(reads={"audit": [audit()], "start": [twin()], "outcome": [twin()]}, asks={"dtype"})
 def test_fp64_invariance(record, criterion, judge, note):
     """What a rollout does, it does in float64 as well as in float32.
 
@@ -33,9 +32,9 @@ def test_fp64_invariance(record, criterion, judge, note):
         note["delta_last"] = float(delta[-1])
         judge(float(delta.sel(step=1)), START, "delta(1)", "two digits above float32 rounding")
     else:
-        double, single = (side["variance"].values for side in (record.truth, record.pred))
-        rates = [growth_rate(variance) for variance in (double, single)]
-        basins = [basin(variance) for variance in (double, single)]
+        sides = (record.truth, record.pred)
+        rates = [growth_rate(side["variance"].values) for side in sides]
+        basins = [basin(side) for side in sides]
         note.update(zip(("lambda_fp64", "lambda_fp32"), (r.rate for r in rates), strict=True))
         note.update(zip(("basin_fp64", "basin_fp32"), basins, strict=True))
         error = 3 * (rates[0].error ** 2 + rates[1].error ** 2) ** 0.5

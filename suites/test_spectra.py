@@ -1,6 +1,5 @@
 """Energy sits at the scales where turbulence puts it."""
 
-import numpy as np
 import pytest
 
 from harness.diagnostics import series
@@ -13,7 +12,7 @@ LEAST_SHELLS = 5
 
 
 @property_test(reads=[rollout()], criteria=("slope", "shape", "pileup"))
-def test_spectral_slope(record, criterion, protocol, ensemble, judge, note):
+def test_spectral_slope(record, criterion, protocol, ensemble, judge):
     """The perpendicular energy spectrum keeps slope, shape and tail.
 
     E(k_perp) of each field, summed over k_par.  Slope: least squares of ln E on ln k over the
@@ -24,14 +23,13 @@ def test_spectral_slope(record, criterion, protocol, ensemble, judge, note):
         low, high = protocol.inertial_range
         if high - low + 1 < LEAST_SHELLS:
             pytest.skip(f"not applicable: {high - low + 1} shells between {low} and {high}")
-
-        def slope(side):
-            return series.slope(side, low, high)
-
+        slope = series.slope(low, high)
         judge(departure(record, slope), ensemble.width(slope), "|d slope|")
     elif criterion == "shape":
-        width = ensemble.separation(series.ln_spectrum)
+        width = ensemble.shape_width()
         distance = series.shape_distance(record.pred, record.truth)
         judge(distance, width, "max |ln(E_p/E_u)|")
     else:
-        judge(departure(record, series.ln_pileup), ensemble.width(series.ln_pileup), "|d ln pile-up|")
+        judge(
+            departure(record, series.ln_pileup), ensemble.width(series.ln_pileup), "|d ln pile-up|"
+        )

@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,10 +24,19 @@ from typing import Any
 INSTALL = "apt-get update && apt-get install -y chromium"
 
 QUIET = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--disable-dev-shm-usage --remote-debugging-pipe"
-).split()
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--hide-scrollbars", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
+)  # fmt: skip
+
+#: Puts the two pipes on descriptors 3 and 4, where Chromium looks for them, and becomes it.
+MOVE = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find() -> str | None:
@@ -37,27 +47,28 @@ def find() -> str | None:
 
 @dataclass
 class Tab:
-    """One page.  requests: every URL it asked for; errors: console errors and uncaught exceptions."""
+    """One page.
+
+    requests: every URL it asked for.  errors: console errors and uncaught exceptions.
+    dialogs: texts of alerts, which are dismissed.
+    """
 
     write: int
     read: int
     session: str = ""
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
     _last: int = 0
     _buffer: bytes = b""
 
     def command(self, method: str, *, timeout: float = 60, **parameters: Any) -> dict[str, Any]:
         """Send one command and wait for its answer; RuntimeError if it is refused."""
-        self._last += 1
-        message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.write, json.dumps(message).encode() + b"\0")
+        sent = self._send(method, **parameters)
         deadline = time.monotonic() + timeout
         while True:
             answer = self._receive(deadline)
-            if answer.get("id") == self._last:
+            if answer.get("id") == sent:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
                 return dict(answer["result"])
@@ -107,6 +118,14 @@ class Tab:
         data = self.command("Page.printToPDF", printBackground=True, **paper)["data"]
         target.write_bytes(base64.b64decode(data))
 
+    def _send(self, method: str, **parameters: Any) -> int:
+        self._last += 1
+        message: dict[str, Any] = {"id": self._last, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.write, json.dumps(message).encode() + b"\0")
+        return self._last
+
     def _receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self.read], [], [], max(0.0, deadline - time.monotonic()))
@@ -126,6 +145,9 @@ class Tab:
             self.errors.append(details.get("exception", {}).get("description", details["text"]))
         elif event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] == "error":
             self.errors.append(json.dumps(parameters["args"]))
+        elif event.get("method") == "Page.javascriptDialogOpening":
+            self.dialogs.append(parameters["message"])
+            self._send("Page.handleJavaScriptDialog", accept=False)
         elif event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
             self.errors.append(parameters["entry"]["text"])
 
@@ -136,10 +158,9 @@ def browser(executable: str) -> Iterator[Tab]:
     to_chrome, write = os.pipe()
     read, from_chrome = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The shell moves the two pipes onto descriptors 3 and 4, where Chromium looks for them.
-        shell = f'exec "$@" 3<&{to_chrome} 4>&{from_chrome}'
+        ends = [str(to_chrome), str(from_chrome)]
         process = subprocess.Popen(
-            ["sh", "-c", shell, "sh", executable, *QUIET, f"--user-data-dir={profile}"],
+            [sys.executable, "-c", MOVE, *ends, executable, *QUIET, f"--user-data-dir={profile}"],
             pass_fds=(to_chrome, from_chrome),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -126,5 +126,5 @@ def arguments(folder: Path) -> list[str]:
     return [
         "suites", "--model", "toy.py:Shift", "--protocol", "toy.toml", "--data", str(folder / "data"),
         "--reports", str(folder / "reports"), "--baselines", str(folder / "baselines"),
-        "--device", "cpu", "-p", "no:cacheprovider",
+        "--device", "cpu", "-ra", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
     ]  # fmt: skip

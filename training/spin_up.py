@@ -15,7 +15,8 @@ from multiprocessing import get_context
 import torch
 from safetensors.torch import save_file
 
-from harness.truth.simulate import SPIN_UP, STATES, default_recipe, spin_up
+from harness.truth.initial import STATES
+from harness.truth.simulate import SPIN_UP, default_recipe, spin_up
 
 
 def state(seed: int) -> torch.Tensor:

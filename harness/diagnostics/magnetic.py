@@ -56,14 +56,14 @@ class Divergence:
         self._lines_squared = tensor(lines.ravel(), torch.float64)
 
     def __call__(self, modes: Sequence[Tensor]) -> Tensor:
-        """Spectral ratio D and root mean square of the centred divergence, (2,) float64.
+        """Spectral ratio D and root mean square of the centred divergence, each (S,) float64.
 
         D = sqrt( sum |k.B_k|^2 / sum |k|^2 |B_k|^2 ) over k != 0 off the Nyquist planes: 0 for a
         solenoidal field, 1 for a gradient, in between the root of the gradient part's share of
         the k^2-weighted energy; NaN for a uniform field.  The rms is over all cells, h = 1.
 
         Args:
-            modes: of each component, (*half lattice), complex, as rfftn returns them.
+            modes: of each component, (S, *half lattice), complex, as rfftn returns them.
         """
         # Complex (..., n) as real (..., 2 n): torch is slow at complex times broadcast real.
         field = [torch.view_as_real(component).flatten(-2) for component in modes]
@@ -72,16 +72,16 @@ class Divergence:
             power.addcmul_(component, component)
         gradient = _contract(field, self._wavenumbers).square_()
         centred = _contract(field, self._sines).square_()
-        total = self._lines_squared @ _line_sums(power, self._off_nyquist)
-        total += self._inside @ _line_sums(power, self._off_nyquist_squared)
-        ratio = self._inside @ _line_sums(gradient, self._off_nyquist) / total
-        mean_square = _line_sums(centred, self._every).sum() / self._cells**2
+        total = _line_sums(power, self._off_nyquist) @ self._lines_squared
+        total += _line_sums(power, self._off_nyquist_squared) @ self._inside
+        ratio = _line_sums(gradient, self._off_nyquist) @ self._inside / total
+        mean_square = _line_sums(centred, self._every).sum(1) / self._cells**2
         return torch.stack([ratio, mean_square]).sqrt()
 
 
 def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sums along the last axis, (lines,) float64."""
-    return (energy.view(-1, energy.shape[-1]) @ weight).double()
+    """Weighted sums along the last axis of (S, *lattice), (S, lines) float64."""
+    return (energy.flatten(0, -2) @ weight).view(len(energy), -1).double()
 
 
 def _contract(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
@@ -89,3 +89,37 @@ def _contract(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
     for component, factor in zip(field[1:], factors[1:], strict=True):
         total.addcmul_(component, factor)
     return total
+
+
+def across_axes(guide: Sequence[float]) -> tuple[int, ...]:
+    """The grid axes other than the one nearest to the guide field, in order.
+
+    For a guide field along x in 3D: (1, 2), the y and z axes.
+    """
+    nearest = int(np.argmax(np.abs(guide)))
+    return tuple(axis for axis in range(len(guide)) if axis != nearest)
+
+
+def anisotropy(first: Array, second: Array) -> Array:
+    """A = ln(var B_y / var B_z) of the two components across the guide field, (step); no unit."""
+    with np.errstate(all="ignore"):
+        return np.log(first / second)
+
+
+def exclusivity(prediction: Array, truth: Array) -> Array:
+    """Log excess of the smaller component over that of the larger, no unit.
+
+    The log excess of a component is ln(var_p / var_u), prediction over truth in the same frame.  0
+    or less where one component alone grows, 1 where both grow alike; ill-conditioned, and without
+    meaning, while neither departs from the truth.
+
+    Args:
+        prediction: variances of the two components across the guide field, (step, 2).
+        truth: likewise.
+
+    Returns:
+        (step).
+    """
+    with np.errstate(all="ignore"):
+        excess = np.log(prediction / truth)
+        return excess.min(axis=1) / excess.max(axis=1)

@@ -63,8 +63,8 @@ class Measure:
             raise ValueError(f"shape {tuple(shape)} is not {layout.spatial}-dimensional")
         self.layout, self.shape = layout, tuple(shape)
         self.device, self.dtype = torch.device(device), dtype
-        self._cells = math.prod(shape)
         self._space = tuple(range(-len(shape), 0))
+        self._cells = math.prod(shape)
         b0 = _checked_guide(guide, layout)
         self._b0 = float(np.linalg.norm(b0))
         rows = shell_rows(self.shape, b0 if self._b0 > 0 else None)
@@ -115,64 +115,56 @@ class Measure:
         return stack.to(self.device, self.dtype).contiguous()
 
     def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
-        """Channel by channel, to stay in the cache; lines are reduced together at the end."""
         lines: dict[str, list[Tensor]] = defaultdict(list)
-        for side, frame in enumerate(stack):
-            modes = []
-            for number, channel in enumerate(frame):
-                if previous is not None:
-                    lines["increment"].append(_line_norms(channel - previous[side, number]))
-                if side == 1:
-                    lines["mse"].append(_line_norms(channel - stack[0, number]))
-                low, high = torch.aminmax(channel)
-                lines["minimum"].append(low)
-                lines["maximum"].append(high)
-                lines["mean"].append(channel.sum(-1))
-                modes.append(self._spectrum(channel, lines["spectrum"]))
-            if "magnetic_field" in self.layout:
-                b = self.layout.slice("magnetic_field")
-                lines["abs_b"].append(_squared(frame[b]).sqrt_().sum(-1))
-                lines["divergence"].append(self._divergence[frame.dtype](modes[b]))
-            if "density" in self.layout:
-                density = frame[self.layout.slice("density")][0]
-                lines["negative"].append(torch.count_nonzero(density < 0))
-                if "velocity" in self.layout:
-                    velocity = frame[self.layout.slice("velocity")]
-                    lines["kinetic"].append(_squared(velocity).mul_(density).sum(-1))
-        found = self._reduced({name: torch.stack(parts) for name, parts in lines.items()})
+        magnetic_modes = []
+        # Channel by channel, to stay in the cache; what is left of each line is reduced together.
+        for number, field in enumerate(self.layout.field_of_channel):
+            channel = stack[:, number]
+            if previous is not None:
+                lines["increment"].append(_line_norms(channel - previous[:, number]))
+            if len(stack) == 2:
+                lines["error"].append(_line_norms(channel[1:] - channel[:1]))
+            lines["minimum"].append(channel.amin(self._space))
+            lines["maximum"].append(channel.amax(self._space))
+            lines["sum"].append(channel.sum(-1))
+            modes = self._modes(channel)
+            lines["row"].append(self._row_norms(modes))
+            if field == "magnetic_field":
+                magnetic_modes.append(modes)
+        found = self._moments({name: torch.stack(parts, 1) for name, parts in lines.items()})
+        if "magnetic_field" in self.layout:
+            found |= self._magnetic(stack, magnetic_modes, found["mean"], found["variance"])
+        if "density" in self.layout:
+            found |= self._material(stack, found["minimum"], found["finite"])
         return _to_numpy({name: found[name] for name in self.variables if name in found})
 
-    def _spectrum(self, channel: Tensor, lines: list[Tensor]) -> Tensor:
-        """Fourier modes of a channel; the norms of their rows go into `lines`."""
-        modes = torch.fft.rfftn(channel)
-        flat = modes.view(-1)
-        flat[0] = 0.0  # the mean: in no shell, and the padding of the rows
-        if channel.dtype == torch.float32:
-            flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
-        rows = flat.index_select(0, self._index).view(channel.dtype)
-        lines.append(_line_norms(rows.view(-1, 2 * self._row_length)))
+    def _modes(self, channel: Tensor) -> Tensor:
+        """Fourier modes of (S, *space), without the mean."""
+        modes = torch.fft.rfftn(channel, dim=self._space)
+        modes.flatten(1)[:, 0] = 0.0
         return modes
 
-    def _reduced(self, lines: dict[str, Tensor]) -> dict[str, Tensor]:
-        """From sums and norms of lines to variables, in float64."""
+    def _row_norms(self, modes: Tensor) -> Tensor:
+        """Root of the energy in each row of modes, (S, rows); rows as in `spectra.ShellRows`."""
+        real = modes.real.dtype
+        flat = modes.flatten(1)
+        if real == torch.float32:
+            flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
+        rows = [side.index_select(0, self._index).view(real) for side in flat]
+        return torch.stack([_line_norms(side.view(-1, 2 * self._row_length)) for side in rows])
 
-        def per_channel(values: Tensor) -> Tensor:
-            return values.view(-1, self.layout.n_channels, *values.shape[1:])
-
-        def total(sums: Tensor) -> Tensor:
-            return sums.double().flatten(1).sum(1)
+    def _moments(self, lines: dict[str, Tensor]) -> dict[str, Tensor]:
+        """From sums and norms of lines, (S, C, *lines), to variables of channels, in float64."""
 
         def mean_square(norms: Tensor) -> Tensor:
-            return norms.double().square().flatten(1).sum(1) / self._cells
+            return norms.double().square_().flatten(2).sum(2) / self._cells
 
-        mean = per_channel(total(lines["mean"]) / self._cells)
-        low, high = per_channel(lines["minimum"]), per_channel(lines["maximum"])
-        power = lines["spectrum"].double().square() / self._cells**2
-        spectrum = per_channel(power @ self._shells.T)
-        variance = spectrum.sum(-1)  # Parseval's theorem, of the fluctuation
+        low, high = lines["minimum"], lines["maximum"]
+        mean = lines["sum"].double().flatten(2).sum(2) / self._cells
+        spectrum = (lines["row"].double().square_() / self._cells**2) @ self._shells.T
         found = {
             "mean": mean,
-            "variance": variance,
+            "variance": spectrum.sum(-1),  # Parseval's theorem
             "minimum": low,
             "maximum": high,
             "finite": low.isfinite() & high.isfinite(),
@@ -180,28 +172,38 @@ class Measure:
             "increment": torch.full_like(mean, torch.nan),
         }
         if "increment" in lines:
-            found["increment"] = per_channel(mean_square(lines["increment"])).sqrt()
-        if "mse" in lines:
-            found["mse"] = mean_square(lines["mse"])
-        if "negative" in lines:
-            fraction = lines["negative"].double() / self._cells
-            finite = found["finite"][:, self.layout.slice("density")][:, 0]
-            found["negative_density"] = torch.where(finite, fraction, torch.nan)
-        if "kinetic" in lines:
-            found["kinetic_energy"] = total(lines["kinetic"]) / self._cells / 2
-        if "divergence" in lines:
-            b = self.layout.slice("magnetic_field")
-            square = (mean[:, b].square() + variance[:, b]).sum(1)
-            mean_abs = total(lines["abs_b"]) / self._cells
-            ratio, centred = lines["divergence"].unbind(1)
-            found |= {
-                "mean_abs_b": mean_abs,
-                "rms_b": square.sqrt(),
-                "magnetic_energy": square / 2,
-                "div_b_spectral": ratio,
-                "div_b_stencil": centred / mean_abs,
-                "div_b_rms": centred / self._b0,
-            }
+            found["increment"] = mean_square(lines["increment"]).sqrt()
+        if "error" in lines:
+            found["mse"] = mean_square(lines["error"])[0]
+        return found
+
+    def _magnetic(
+        self, stack: Tensor, modes: Sequence[Tensor], mean: Tensor, variance: Tensor
+    ) -> dict[str, Tensor]:
+        b = self.layout.slice("magnetic_field")
+        mean_abs = _total(_magnitude_squared(stack[:, b]).sqrt_()) / self._cells
+        mean_square = (mean[:, b].square() + variance[:, b]).sum(1)
+        ratio, centred = self._divergence[stack.dtype](modes)
+        return {
+            "mean_abs_b": mean_abs,
+            "rms_b": mean_square.sqrt(),
+            "magnetic_energy": mean_square / 2,
+            "div_b_spectral": ratio,
+            "div_b_stencil": centred / mean_abs,
+            "div_b_rms": centred / self._b0,
+        }
+
+    def _material(self, stack: Tensor, minimum: Tensor, finite: Tensor) -> dict[str, Tensor]:
+        """Variables of density, and of density and velocity."""
+        channels = self.layout.slice("density")
+        density = stack[:, channels]
+        negative = torch.zeros(len(stack), dtype=torch.float64, device=self.device)
+        if bool((minimum[:, channels] < 0).any()):  # counting is dear and seldom needed
+            negative += (density < 0).flatten(1).count_nonzero(1) / self._cells
+        found = {"negative_density": torch.where(finite[:, channels][:, 0], negative, torch.nan)}
+        if "velocity" in self.layout:
+            energy = _magnitude_squared(stack[:, self.layout.slice("velocity")])
+            found["kinetic_energy"] = _total(energy.mul_(density[:, 0])) / self._cells / 2
         return found
 
 
@@ -241,10 +243,15 @@ def _line_norms(field: Tensor) -> Tensor:
     return torch.linalg.vector_norm(field, dim=-1)
 
 
-def _squared(vector: Tensor) -> Tensor:
-    """Squared magnitude of a vector field (n, *space)."""
-    total = vector[0].square()
-    for component in vector[1:]:
+def _total(field: Tensor) -> Tensor:
+    """Sum over all axes but the first, lines in working precision and their sum in float64."""
+    return field.sum(-1).double().flatten(1).sum(1)
+
+
+def _magnitude_squared(vector: Tensor) -> Tensor:
+    """|a|^2 in each cell: (S, n, *space) -> (S, *space)."""
+    total = vector[:, 0].square()
+    for component in vector.unbind(1)[1:]:
         total.addcmul_(component, component)
     return total
 

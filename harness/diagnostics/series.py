@@ -1,74 +1,94 @@
 """Statistics of one side of a record, over step and perhaps channel or field.
 
 Each takes the variables of one side (`Record.pred`, `Record.truth`) and is what the departure rule
-compares between the two.
+compares between the two.  The formulas are those of the neighbouring modules; here they meet the
+names of a record.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
 
+from harness.diagnostics import magnetic, spectra, structure
+from harness.diagnostics.increments import smoothed
 
-#: Shells with less than this part of the spectrum's peak are numerical dust.
-DUST = 1e-6
+
+def across(side: xr.Dataset) -> dict[str, int]:
+    """Name ("y") and channel number of the two magnetic components across the guide field."""
+    channels = np.flatnonzero(side["field"].values == "magnetic_field")
+    labels = side["channel"].values
+    axes = magnetic.across_axes(json.loads(side.attrs["guide"]))
+    return {str(labels[channels[axis]]).removeprefix("B_"): int(channels[axis]) for axis in axes}
 
 
-def perpendicular_channels(side: xr.Dataset) -> tuple[str, str]:
-    """Labels of the two magnetic channels across the grid axis nearest to the guide field."""
-    guide = np.abs(json.loads(side.attrs["guide"]))
-    channels = side["channel"].values[side["field"].values == "magnetic_field"]
-    across = [str(c) for i, c in enumerate(channels) if i != int(guide.argmax())]
-    if len(across) != 2:
-        raise ValueError(f"need two magnetic components across the guide field, have {across}")
-    return across[0], across[1]
+def basin(side: xr.Dataset) -> str:
+    """Which magnetic components across the guide field have grown: "none", "y", "z" or "both"."""
+    return structure.basin(side["variance"].values, across(side))
+
+
+def ln_variance(side: xr.Dataset) -> xr.DataArray:
+    """ln var of each channel, (step, channel)."""
+    return _ln(side["variance"])
+
+
+def ln_activity(side: xr.Dataset) -> xr.DataArray:
+    """ln of the increments' rms, averaged over 5 steps, (step from 2, channel).
+
+    The increment at step 1 is the jump from truth onto the model, and belongs to step1_vrmse.
+    """
+    return _ln(smoothed(side["increment"].sel(step=slice(2, None))))
+
+
+def ln_stencil_divergence(side: xr.Dataset) -> xr.DataArray:
+    """ln of rms(centred div B) / mean |B|, (step)."""
+    return _ln(side["div_b_stencil"])
 
 
 def anisotropy(side: xr.Dataset) -> xr.DataArray:
     """A = ln(var B_y / var B_z) for a guide field along x, (step)."""
-    first, second = (
-        side["variance"].sel(channel=channel, drop=True) for channel in perpendicular_channels(side)
-    )
-    return np.log(first / second)
+    first, second = (side["variance"].isel(channel=i, drop=True) for i in across(side).values())
+    return first.copy(data=magnetic.anisotropy(first.values, second.values))
 
 
 def field_spectrum(side: xr.Dataset) -> xr.DataArray:
     """E(k_perp) of each field, its components summed, (step, field, k_perp)."""
-    return side["spectrum"].groupby("field").sum(skipna=False)
+    summed = side["spectrum"].groupby("field").sum(skipna=False)
+    return summed.transpose("step", "field", "k_perp")
 
 
-def slope(side: xr.Dataset, low: int, high: int) -> xr.DataArray:
-    """Least-squares slope of ln E on ln k over the shells low..high, (step, field)."""
-    part = np.log(field_spectrum(side).sel(k_perp=slice(low, high)))
-    x = np.log(part["k_perp"].astype(float))
-    x = x - x.mean()
-    return (part * x).sum("k_perp", skipna=False) / np.square(x).sum()
+def slope(low: int, high: int) -> Callable[[xr.Dataset], xr.DataArray]:
+    """The statistic: least-squares slope of ln E on ln k_perp over shells low..high, (step, field)."""
 
+    def statistic(side: xr.Dataset) -> xr.DataArray:
+        spectrum = field_spectrum(side)
+        return _over_fields(spectrum, spectra.slope(spectrum.values, low, high).slope)
 
-def ln_spectrum(side: xr.Dataset) -> xr.DataArray:
-    """ln E of the shells below the overflow that hold more than 1e-6 of the peak at every step."""
-    spectrum = field_spectrum(side).isel(k_perp=slice(1, -1))
-    return np.log(spectrum.where(spectrum > DUST * spectrum.max("k_perp")))
+    return statistic
 
 
 def shape_distance(pred: xr.Dataset, truth: xr.Dataset) -> xr.DataArray:
     """Largest |ln(E_p / E_u)| over the shells with E_u > 1e-6 of its peak, (step, field)."""
-    e_u = field_spectrum(truth).isel(k_perp=slice(1, -1))
-    e_p = field_spectrum(pred).isel(k_perp=slice(1, -1))
-    distance = np.abs(np.log(e_p / e_u)).where(e_u > DUST * e_u.max("k_perp"), 0.0)
-    return distance.max("k_perp", skipna=False)
+    spectrum = field_spectrum(truth)
+    values = spectra.shape_distance(field_spectrum(pred).values, spectrum.values)
+    return _over_fields(spectrum, values)
 
 
 def ln_pileup(side: xr.Dataset) -> xr.DataArray:
     """ln of energy per mode in [3N/8, N/2) over that in [N/8, N/4), (step, field)."""
-    spectrum, modes = field_spectrum(side), side["modes"]
-    nyquist = side.sizes["k_perp"] - 2
+    spectrum = field_spectrum(side)
+    values = spectra.pileup(spectrum.values, side["modes"].values)
+    return _ln(_over_fields(spectrum, values))
 
-    def per_mode(low: float, high: float) -> xr.DataArray:
-        inside = (side["k_perp"] >= low * nyquist) & (side["k_perp"] < high * nyquist)
-        energy = spectrum.where(inside, 0.0).sum("k_perp", skipna=False)
-        return energy / modes.where(inside, 0).sum()
 
-    return np.log(per_mode(0.75, 1.0) / per_mode(0.25, 0.5))
+def _over_fields(spectrum: xr.DataArray, values: np.ndarray) -> xr.DataArray:
+    return spectrum.isel(k_perp=0, drop=True).copy(data=values)
+
+
+def _ln(values: xr.DataArray) -> xr.DataArray:
+    # A vanished or non-finite value is judged as it is: -inf or NaN, hence a violation.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return values.copy(data=np.log(values.values))

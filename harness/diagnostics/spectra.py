@@ -2,26 +2,30 @@
 
 Wavenumbers are in units of 2 pi / (N h), N the smallest number of cells along an axis and h the
 grid spacing (cubic cells): on a cubic grid they are the integer mode numbers.
+
+Derived figures take spectra E(k_perp) with the shell as the last axis: shells 0 to N/2 and, last,
+the overflow shell of everything beyond, which no figure uses.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Band edges as fractions of the Nyquist wavenumber N/2, [low, high).
-BANDS: dict[str, tuple[float, float]] = {
-    "low": (0.0, 0.25),
-    "mid": (0.25, 0.5),
-    "high": (0.5, 0.75),
-    "top": (0.75, 1.0),
-}
+#: Bands of k_perp, [low, high) in units of the Nyquist wavenumber N/2: the original study's.
+BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"low": (0.0, 0.25), "mid": (0.25, 0.75), "high": (0.75, 1.0)}
+)
+#: Shells with less than this part of a spectrum's peak are numerical dust.
+DUST = 1e-6
 
 
 def wavenumbers(shape: Sequence[int], *, half: bool = True) -> list[Array]:
@@ -127,3 +131,102 @@ def conjugate_weight(cells: int) -> Array:
     if cells % 2 == 0:
         weight[-1] = 1.0
     return weight
+
+
+class Slope(NamedTuple):
+    """Exponent of a power law, with the standard error of its fit."""
+
+    slope: Array
+    error: Array
+
+
+def slope(spectrum: Array, low: int, high: int) -> Slope:
+    """Least-squares slope of ln E on ln k_perp over the shells low..high, both included.
+
+    Args:
+        spectrum: (..., k_perp).
+        low: first shell, at least 1.
+        high: last shell, at most N/2.
+
+    Returns:
+        (...) each, no unit; non-finite where a shell of the range is not finite or empty.
+
+    Raises:
+        ValueError: fewer than 3 shells, or a range beyond the spectrum.
+    """
+    if not (low >= 1 and low + 2 <= high <= spectrum.shape[-1] - 2):
+        last = spectrum.shape[-1] - 2
+        raise ValueError(f"cannot fit shells {low} to {high}: need 3 or more between 1 and {last}")
+    x = np.log(np.arange(low, high + 1))
+    x -= x.mean()
+    with np.errstate(all="ignore"):
+        y = np.log(spectrum[..., low : high + 1])
+        fitted = (y @ x) / (x @ x)
+        residual = y - y.mean(-1, keepdims=True) - fitted[..., None] * x
+        error = np.sqrt((residual**2).sum(-1) / (len(x) - 2) / (x @ x))
+    return Slope(fitted, error)
+
+
+def shape_distance(prediction: Array, truth: Array) -> Array:
+    """Largest |ln(E_p / E_u)| over the shells 1..N/2 where E_u > 1e-6 of its peak.
+
+    Args:
+        prediction: (..., k_perp).
+        truth: likewise.
+
+    Returns:
+        (...), no unit; NaN where either spectrum is not finite.
+    """
+    e_p, e_u = prediction[..., 1:-1], truth[..., 1:-1]
+    with np.errstate(all="ignore"):
+        distance = np.abs(np.log(e_p / e_u))
+    dust = e_u <= DUST * e_u.max(-1, keepdims=True)
+    return np.where(dust, 0.0, distance).max(-1)
+
+
+def pileup(spectrum: Array, modes: NDArray[np.int64]) -> Array:
+    """Energy per mode in [3N/8, N/2) over that in [N/8, N/4): above the truth's, a pile-up.
+
+    Args:
+        spectrum: (..., k_perp).
+        modes: number of modes per shell, (k_perp).
+
+    Returns:
+        (...), no unit.
+    """
+    tail, middle = (
+        spectrum[..., shells].sum(-1) / modes[shells].sum()
+        for shells in (band_shells(len(modes), 0.75, 1.0), band_shells(len(modes), 0.25, 0.5))
+    )
+    with np.errstate(all="ignore"):
+        return tail / middle
+
+
+def band_energy(spectrum: Array) -> Array:
+    """Energy in each of `BANDS`, (..., k_perp) -> (..., band)."""
+    bands = [band_shells(spectrum.shape[-1], *edges) for edges in BANDS.values()]
+    return np.stack([spectrum[..., shells].sum(-1) for shells in bands], axis=-1)
+
+
+def band_growth(spectrum: Array) -> Array:
+    """Energy in each of `BANDS` over that at step 0: (step, ..., k_perp) -> (step, ..., band)."""
+    energy = band_energy(spectrum)
+    with np.errstate(all="ignore"):
+        return energy / energy[0]
+
+
+def low_high_ratio(spectrum: Array) -> Array:
+    """Energy in the low band over that in the high band, (..., k_perp) -> (...); no unit.
+
+    The study this follows saw it fall from 150 to 3, for B_y averaged over trajectories and modes
+    of |k_par| < N/16 only; here every k_par and one trajectory are meant.
+    """
+    low, _, high = np.moveaxis(band_energy(spectrum), -1, 0)
+    with np.errstate(all="ignore"):
+        return low / high
+
+
+def band_shells(n_shells: int, low: float, high: float) -> slice:
+    """The shells of [low, high), in units of the Nyquist wavenumber, among `n_shells`."""
+    nyquist = n_shells - 2
+    return slice(math.ceil(low * nyquist), math.ceil(high * nyquist))

@@ -21,7 +21,7 @@ from harness.record import Record, Store
 from harness.results import Expectation
 from harness.statistics import Ensemble
 from harness.surrogates.registry import ModelError
-from harness.truth.errors import TruthError
+from harness.truth.errors import MissingData, TruthError
 
 SESSION = pytest.StashKey["Session"]()
 
@@ -151,6 +151,9 @@ def of(config: pytest.Config) -> Session:
         progress = Progress(config)
         try:
             made = plan.make(options.options(config), progress.simulate)
+        except MissingData as error:
+            root = options.options(config).data_root
+            raise pytest.UsageError(f"{error}\n{plan.how_to_get(error, root)}") from error
         except (ModelError, TruthError) as error:
             raise pytest.UsageError(str(error)) from error
         if not any(made.windows.values()):

@@ -34,7 +34,6 @@ class Basin:
     rate_error: float | None
     fastest: str | None
     last_step: int | None
-    diverged: str | None
 
 
 def noted(run: Run) -> dict[Place, dict[str, float | str | None]]:
@@ -54,6 +53,16 @@ def basins(run: Run, rollouts: Sequence[Rollout]) -> list[Basin]:
     order = {model.name: index for index, model in enumerate(run.models)}
     places.sort(key=lambda place: order.get(place[0], len(order)))
     return [_basin(run, place, notes[place], records.get(place)) for place in places]
+
+
+def divergences(run: Run) -> list[str]:
+    """`conv-mini on s3-w1: step 41 in B_z`, for every rollout that ceased to be finite."""
+    return [
+        f"{entry.model} on {window_label(run, entry.protocol, entry.simulation, entry.window)}: "
+        f"step {entry.diverged_at} in {entry.diverged_in or 'an unnamed channel'}"
+        for entry in run.records
+        if entry.kind == "rollout" and entry.diverged_at is not None
+    ]
 
 
 def _place(rollout: Rollout) -> Place:
@@ -78,7 +87,6 @@ def _basin(
         rate_error=_float(values.get("lambda_error")),
         fastest=_text(values.get("lambda_channel")),
         last_step=None if rollout is None else _last_step(rollout),
-        diverged=None if rollout is None else _divergence(rollout),
     )
 
 
@@ -96,13 +104,6 @@ def _last_step(rollout: Rollout) -> int | None:
     if not rollout.has("variance", "step", "channel"):
         return None
     return int(rollout.data["step"].values[rollout.last_finite])
-
-
-def _divergence(rollout: Rollout) -> str | None:
-    entry = rollout.entry
-    if entry.diverged_at is None:
-        return None
-    return f"step {entry.diverged_at} in {entry.diverged_in or 'an unnamed channel'}"
 
 
 def _onsets(values: Mapping[str, object]) -> str | None:

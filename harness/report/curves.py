@@ -47,7 +47,8 @@ def figure(
 
     Returns:
         {"kind": "curves" | "points", "unit", "log", "x": [steps of each distinct step axis],
-        "lines": [...]} with one entry per drawn case, or None if there is none.  A line's limit is
+        "lines": [...]} with one entry per drawn case, or None if there is none or
+        every figure and limit is zero.  A line's limit is
         one number where it is the same at every step.
     """
     judged = [
@@ -55,7 +56,7 @@ def figure(
         for test, label in zip(tests, labels, strict=True)
         if test.verdict is not None
     ]
-    if not judged:
+    if not any(v.figure or v.limit or any(v.curve) for _, _, v in judged):
         return None
     over_steps = any(verdict.steps for _, _, verdict in judged)
     axes: list[list[int]] = []

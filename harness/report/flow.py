@@ -26,8 +26,8 @@ def growth(rollout: Rollout) -> dict[str, Any] | None:
     if not rollout.has("variance", "step", "channel"):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log10(rollout.pred["variance"] / rollout.truth["variance"])
-    rows = ratio.transpose("channel", "step")
+        ratio = rollout.pred["variance"] / rollout.truth["variance"]
+        rows = xr.apply_ufunc(np.log10, ratio).transpose("channel", "step")
     return {
         "channels": _names(rows["channel"]),
         "steps": _steps(rows["step"]),

@@ -45,7 +45,7 @@ def code(text: str) -> str:
 
 
 def _counts(run: Run) -> str:
-    found = ", ".join(f"{n} {look.label}" for look, n in counts(run))
+    found = ", ".join(look.counted(n) for look, n in counts(run))
     return f"{counted(len(run.tests), 'test')}: {found}. Exit status {run.exit_status}."
 
 

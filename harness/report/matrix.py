@@ -97,9 +97,7 @@ def matrix(run: Run, sections: Mapping[str, str]) -> Matrix:
             at = found.get((name, models[column.model], place))
             cells.append(None if at is None else _cell(run, *at))
         test = statements[name]
-        rows.append(
-            Row(name, sections[name], test.statement, test.property != previous, tuple(cells))
-        )
+        rows.append(Row(name, sections[name], test.statement, test.property != previous, tuple(cells)))
         previous = test.property
     return Matrix(
         groups=tuple((m, sum(c.model == i for c in columns)) for i, m in enumerate(models)),

@@ -11,28 +11,58 @@ from harness.results import RED, Outcome, Run, TestResult
 
 @dataclass(frozen=True)
 class Look:
-    """An outcome's label and its meaning in one sentence; the symbol is `#o-<outcome>`."""
+    """An outcome's label and plural, the shade of its swatch, and its meaning in one sentence.
+
+    The symbol is `#o-<outcome>` of the page.
+    """
 
     outcome: Outcome
     label: str
+    plural: str
+    shade: str
     meaning: str
+
+    def counted(self, n: int) -> str:
+        """`1 error`, `2 errors`."""
+        return f"{n} {self.label if n == 1 else self.plural}"
 
 
 #: The most serious first: tables, counts and legends use this order.
 LOOKS: tuple[Look, ...] = (
-    Look("error", "error", "No figure could be had: the rollout or the test itself failed."),
-    Look("missing", "missing", "Collected but never reported: its worker died or was stopped."),
-    Look("regression", "regression", "Worse than its baseline records, beyond the tolerance."),
-    Look("violated", "violated", "Criterion broken, and no baseline knew of it."),
-    Look("repaired", "repaired", "Recorded as broken, kept today: the baseline needs an update."),
     Look(
-        "unrecorded", "new knowledge", "Broken where the published baseline holds no figure: not red."
+        "error", "error", "errors", "none", "No figure: the rollout or the test itself failed."
     ),
-    Look("expected", "expected failure", "Broken, and no worse than its baseline records."),
-    Look("recorded", "recorded", "Figures without a verdict: too few independent simulations."),
-    Look("passed", "passed", "Criterion kept."),
-    Look("not-applicable", "not applicable", "Model or data lack what the property needs."),
-)
+    Look(
+        "missing", "missing", "missing", "none",
+        "Collected but never reported: its worker died or was stopped.",
+    ),
+    Look(
+        "regression", "regression", "regressions", "b3",
+        "Worse than its baseline records, beyond the tolerance.",
+    ),
+    Look("violated", "violated", "violated", "b3", "Criterion broken, and no baseline knew of it."),
+    Look(
+        "repaired", "repaired", "repaired", "k2",
+        "Recorded as broken, kept today: the baseline needs an update.",
+    ),
+    Look(
+        "unrecorded", "new knowledge", "new knowledge", "b2",
+        "Broken where the published baseline holds no figure: not red.",
+    ),
+    Look(
+        "expected", "expected failure", "expected failures", "b2",
+        "Broken, and no worse than its baseline records.",
+    ),
+    Look(
+        "recorded", "recorded", "recorded", "none",
+        "Figures without a verdict: too few independent simulations.",
+    ),
+    Look("passed", "passed", "passed", "k2", "Criterion kept."),
+    Look(
+        "not-applicable", "not applicable", "not applicable", "none",
+        "Model or data lack what the property needs.",
+    ),
+)  # fmt: skip
 
 LOOK: dict[str, Look] = {look.outcome: look for look in LOOKS}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from functools import cache
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from harness.report import flow
-from harness.report.basins import Basin
+from harness.report.basins import Basin, divergences
 from harness.report.matrix import matrix
 from harness.report.outcomes import LOOKS, counts, red_outcomes, unreported
 from harness.report.rollouts import Rollout
@@ -52,7 +53,7 @@ def render(
             matrix=matrix(run, ids(run)),
             sections=found,
             basins=basins,
-            diverged=[basin for basin in basins if basin.diverged],
+            diverged=divergences(run),
             problems=problems,
             windows=len({(t.protocol, t.simulation, t.window) for t in run.tests if t.simulation}),
             data=embedded(_data(run, found, rollouts)),
@@ -60,9 +61,7 @@ def render(
     )
 
 
-def _data(
-    run: Run, found: Sequence[Section], rollouts: Sequence[Rollout]
-) -> dict[str, Any]:
+def _data(run: Run, found: Sequence[Section], rollouts: Sequence[Rollout]) -> dict[str, Any]:
     models = [model.name for model in run.models]
     return {
         "models": models,
@@ -83,6 +82,11 @@ def embedded(data: object) -> Markup:
     return Markup(text)
 
 
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after an underscore and before a bracket."""
+    return Markup(re.sub(r"(_)|(?=\[)", r"\1<wbr>", str(escape(name))))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -92,14 +96,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shell": shlex.join, "number": number, "duration": duration, "listing": listing}
+    environment.filters |= {
+        "breakable": _breakable,
+        "duration": duration,
+        "listing": listing,
+        "number": number,
+        "shell": shlex.join,
+    }
     environment.globals |= {
         "counted": counted,
         "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        "scripts": [
-            Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-            for name in SCRIPTS
-        ],
+        "scripts": [Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in SCRIPTS],
         "plotly": Markup(get_plotlyjs()),
     }
     return environment

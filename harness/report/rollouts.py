@@ -47,7 +47,8 @@ class Rollout:
     @property
     def last_finite(self) -> int:
         """Index of the last step at which every channel's variance is finite on both sides."""
-        finite = np.isfinite(self.data["variance"]).all([SIDE, "channel"]).values
+        variance = self.data["variance"].transpose("step", ...).values
+        finite = np.isfinite(variance).reshape(len(variance), -1).all(axis=1)
         return int(np.flatnonzero(finite)[-1]) if finite.any() else 0
 
 

@@ -33,13 +33,14 @@ class Row:
     baseline: str
     sort: tuple[float | None, ...]
     message: str
+    unjudged: bool
     values: tuple[tuple[str, str], ...]
     command: str
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One criterion: its plot (None where nothing was judged) and its cases, worst first.
+    """One criterion: its plot (None where there is nothing to see) and its cases, worst first.
 
     bases: where the limits come from, the most frequent first.  tally: outcomes by model.
     """
@@ -51,6 +52,7 @@ class Criterion:
     tally: tuple[tuple[str, tuple[tuple[Look, int], ...]], ...]
     rows: tuple[Row, ...]
     figure: dict[str, Any] | None
+    judged: bool
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _criterion(
             _row(run, index, test) for index, test in sorted(cases, key=lambda c: seriousness(c[1]))
         ),
         figure=curves.figure(tests, labels, models),
+        judged=any(test.verdict for test in tests),
     )
 
 
@@ -137,6 +140,7 @@ def _row(run: Run, index: int, test: TestResult) -> Row:
         baseline=recorded,
         sort=(figure, limit, margin, step, baseline),
         message=test.message,
+        unjudged=verdict is None,
         values=tuple((name, _plain(value)) for name, value in test.values.items()),
         command=rerun(test.nodeid, run.provenance.command),
     )

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness.report.basins import Basin
 from harness.report.outcomes import broken
 from harness.report.rollouts import Rollout, of_model
@@ -56,9 +54,7 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
     return found
 
 
-def _sentence(
-    judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]
-) -> str:
+def _sentence(judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]) -> str:
     if not judged:
         return "has no judged figure in this run."
     first = _first_step([t for t in judged if t.property == "step1_vrmse"])
@@ -83,13 +79,11 @@ def _first_step(tests: Sequence[TestResult]) -> str:
     return f"beats persistence at one step {figures}"
 
 
-def _rollout(
-    tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]
-) -> str:
+def _rollout(tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]) -> str:
     bounded = [test for test in tests if test.property == "bounded_rollout"]
     unbounded = [test for test in bounded if broken(test)]
     if unbounded:
-        evidence = [_rates(rows), _monopoles(tests, rollouts), _divergences(bounded)]
+        evidence = [_rates(rows), _monopoles(tests), _divergences(bounded)]
         clause = _loss(unbounded, bounded, rollouts)
     else:
         others = [test for test in tests if broken(test)]
@@ -100,7 +94,7 @@ def _rollout(
         more = [f"{rest} more"] if rest else []
         stays = "stays bounded over the rollout but breaks" if bounded else "breaks"
         clause = f"{stays} {listing([*names, *more])}"
-        evidence = [_monopoles(tests, rollouts)]
+        evidence = [_monopoles(tests)]
     facts = [fact for fact in evidence if fact]
     return clause + (f": {', '.join(facts)}" if facts else "")
 
@@ -163,16 +157,12 @@ def _rates(rows: Sequence[Basin]) -> str:
     return f"{channel} grows {number(rate, 2)} e-folds per step{share} (median, last 10 steps)"
 
 
-def _monopoles(tests: Sequence[TestResult], rollouts: Sequence[Rollout]) -> str:
-    """`div B 14 x truth`: the median over rollouts at their last finite step."""
+def _monopoles(tests: Sequence[TestResult]) -> str:
+    """`div B ends at 14 times the truth's`: the median over windows, where div B is broken."""
     if not any(broken(test) for test in tests if test.property == "div_b_ratio"):
         return ""
-    ratios = []
-    for rollout in rollouts:
-        if rollout.has("div_b_stencil", "step") and rollout.has("variance", "step", "channel"):
-            truth, pred = rollout.data["div_b_stencil"].transpose("side", "step").values
-            ratios.append(float(pred[rollout.last_finite] / truth[rollout.last_finite]))
-    finite = [ratio for ratio in ratios if np.isfinite(ratio)]
+    noted = [test.values.get("last_over_truth") for test in tests]
+    finite = [v for v in noted if isinstance(v, float) and math.isfinite(v)]
     if not finite:
         return ""
     return f"div B ends at {number(statistics.median(finite), 2)} times the truth's (median, stencil)"
@@ -192,6 +182,8 @@ def _kept(judged: Sequence[TestResult]) -> tuple[str, ...]:
 
 
 def _of(n: int, tests: Sequence[TestResult]) -> str:
-    return f"{n} of {counted(len(tests), 'window')}" if n < len(tests) else (
-        "every window" if n > 1 else "its only window"
+    return (
+        f"{n} of {counted(len(tests), 'window')}"
+        if n < len(tests)
+        else ("every window" if n > 1 else "its only window")
     )

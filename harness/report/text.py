@@ -10,9 +10,10 @@ from harness.results import Run, TestResult
 
 #: Options of the harness that decide which tests exist and what they measure: a single test can
 #: be selected again only with the same ones.
-_VALUED = frozenset(
-    ["--model", "--against", "--protocol", "--data", "--device", "--precision", "--draw", "--steps", "--trajectories"]
-)
+_VALUED = frozenset({
+    "--model", "--against", "--protocol", "--data", "--device", "--precision", "--draw", "--steps",
+    "--trajectories", "--baselines",
+})  # fmt: skip
 _FLAGS = frozenset({"--keep-fields", "--no-baselines"})
 
 
@@ -45,10 +46,8 @@ def criterion_name(test: TestResult) -> str:
 
 def window_label(run: Run, protocol: str | None, simulation: str | None, window: int | None) -> str:
     """`s0-w1`; with the protocol in front where the run has several; a population is `all`."""
-    if simulation is None:
-        label = "all"
-    else:
-        label = simulation if window is None else f"{simulation}-w{window}"
+    label = "all" if simulation is None else simulation
+    label += "" if window is None else f"-w{window}"
     return f"{protocol}/{label}" if len(run.protocols) > 1 and protocol else label
 
 

@@ -1,0 +1,1 @@
+"""Where frames come from: files in The Well's format, and the embedded simulations."""

@@ -23,23 +23,29 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.truth.mhd import VERSION, Settings, Solver
-from harness.truth.spectral import forward, inverse, resample, wavenumbers
+from harness.truth.initial import STATES, noise, shipped_states
+from harness.truth.mhd import VERSION, Settings, Solver, SolverError
+from harness.truth.spectral import resample
 from harness.truth.well_format import create, write_statistics
 
 NAME = "simulated"
-STATES = Path(__file__).parent / "states" / "simulated_test.safetensors"
-SEEDS = {"train": range(100, 108), "valid": range(200, 202), "test": range(6)}
+#: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
+PREFIX = "MHD_Ma_0.7_Ms_0.7_seed_"
+#: Turbulence now and then cavitates below what the grid resolves, and the simulation then breaks
+#: down: such a seed (107) is passed over.
+SEEDS = {
+    "train": (100, 101, 102, 103, 104, 105, 106, 108),
+    "valid": (200, 201),
+    "test": (0, 1, 2, 3, 4, 5),
+}
 SPIN_UP = 100
 Progress = Callable[[str, int, int], None]
 
@@ -67,7 +73,7 @@ class Recipe:
 
     def file(self, folder: Path, seed: int) -> Path:
         """Where the simulation of one seed lies in a data set's folder."""
-        return folder / "data" / self.split / f"MHD_Ma_0.7_Ms_0.7_seed_{seed}.hdf5"
+        return folder / "data" / self.split / f"{PREFIX}{seed}.hdf5"
 
 
 def default_recipe(split: str, grid: int | None = None) -> Recipe:
@@ -78,7 +84,7 @@ def default_recipe(split: str, grid: int | None = None) -> Recipe:
     """
     if split not in SEEDS:
         raise ValueError(f"no split {split!r}; there are {', '.join(SEEDS)}")
-    recipe = Recipe(split, tuple(SEEDS[split]), shipped=split == "test")
+    recipe = Recipe(split, SEEDS[split], shipped=split == "test")
     if recipe.shipped:
         recipe = replace(recipe, spin_up=0)
     base = recipe.settings
@@ -122,35 +128,6 @@ def stored_solver(
 def solver_id() -> str:
     """SHA-256 of the solver's version and its default settings."""
     return hashlib.sha256(json.dumps([VERSION, asdict(Settings())]).encode()).hexdigest()
-
-
-def noise(seed: int, n: int, settings: Settings) -> Tensor:
-    """State (7, n, n, n), float64: unit density, random solenoidal v and B - B0 at abs(k_i) <= 3.
-
-    rms abs(v) is 0.7 and rms abs(B - B0) is 0.3, near those of the turbulence that grows from it.
-    """
-    cells, cutoff = 16, 3
-    generator = torch.Generator().manual_seed(seed)
-    k = wavenumbers(cells, cutoff)
-    k2 = k.square().sum(0)
-    allowed = (k.abs() <= cutoff).all(0) & (k2 > 0)
-
-    def solenoidal(rms: float) -> Tensor:
-        white = torch.randn(3, cells, cells, cells, generator=generator, dtype=torch.float64)
-        c = forward(white, cutoff) * allowed
-        c = c - k * (k * c).sum(0) / k2.clamp_min(1)
-        values = inverse(c, cells)
-        return resample(values * (rms / values.square().sum(0).mean().sqrt()), n)
-
-    v, b = solenoidal(0.7), solenoidal(0.3)
-    b += b.new_tensor(settings.mean_field).view(3, 1, 1, 1)
-    return torch.cat([torch.ones_like(v[:1]), b, v])
-
-
-@cache
-def shipped_states() -> dict[str, Tensor]:
-    """The first frames of the test split, "s<seed>" -> (7, 24, 24, 24), float32."""
-    return load_file(STATES)
 
 
 def spin_up(recipe: Recipe, seed: int, on_frame: Callable[[int], None] | None = None) -> Tensor:
@@ -220,7 +197,10 @@ def _start_worker(reports: Any) -> None:
 
 def _work(recipe: Recipe, seed: int, folder: Path) -> None:
     name = f"{recipe.split}/s{seed}"
-    write_simulation(recipe, seed, folder, lambda done: _reports.put((name, done)))
+    try:
+        write_simulation(recipe, seed, folder, lambda done: _reports.put((name, done)))
+    except SolverError as error:
+        raise SolverError(f"{name}: {error}") from error
 
 
 def generate(
@@ -233,6 +213,7 @@ def generate(
     Raises what a simulation raises, after the running ones are done; finished files remain, and
     the same call goes on from there.
     """
+    recipes = list(recipes)
     missing = [
         (recipe, seed)
         for recipe in recipes
@@ -241,7 +222,7 @@ def generate(
     ]
     if missing:
         _run(missing, folder, workers, on_progress)
-    if missing or not (folder / "stats.yaml").exists():
+    if missing or (recipes and not (folder / "stats.yaml").exists()):
         write_statistics(folder)
 
 
@@ -250,23 +231,23 @@ def _run(
 ) -> None:
     totals = {f"{r.split}/s{seed}": r.spin_up + r.frames for r, seed in missing}
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        reports = manager.Queue()
-        pool = ProcessPoolExecutor(
-            min(workers, len(missing)), context, initializer=_start_worker, initargs=(reports,)
-        )
-        with pool:
-            running = {pool.submit(_work, r, seed, folder) for r, seed in missing}
-            try:
-                while running:
-                    done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
-                    while on_progress and not reports.empty():
-                        name, frames = reports.get()
+    reports = context.SimpleQueue()
+    pool = ProcessPoolExecutor(
+        min(workers, len(missing)), context, initializer=_start_worker, initargs=(reports,)
+    )
+    with pool:
+        running = {pool.submit(_work, recipe, seed, folder) for recipe, seed in missing}
+        try:
+            while running:
+                done, running = wait(running, timeout=0.2, return_when=FIRST_EXCEPTION)
+                while not reports.empty():
+                    name, frames = reports.get()
+                    if on_progress:
                         on_progress(name, frames, totals[name])
-                    for future in done:
-                        future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for future in done:
+                    future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ensure(
@@ -279,7 +260,8 @@ def ensure(
     """The folder of the embedded data set under `root`, with what was missing of `splits` made.
 
     grid: cells per side that are solved, of which 3/4 are stored.  None stands for that of the
-    simulations which are there, else 32.
+    simulations which are there, else 32.  A split that holds data files with other names is left
+    as it is.
     Raises ValueError if the folder holds simulations on another grid; see `generate` for the rest.
     """
     folder = Path(root) / "datasets" / NAME
@@ -287,13 +269,21 @@ def ensure(
     if grid is not None and present is not None and grid != present:
         raise ValueError(f"{folder} holds simulations on a {present}^3 grid: give another root")
     recipes = [default_recipe(split, grid or present) for split in splits]
-    generate(folder, recipes, workers, on_progress)
+    generate(folder, [r for r in recipes if not _foreign(folder, r)], workers, on_progress)
     return folder
 
 
 def _grid(folder: Path) -> int | None:
     """Cells per side on which the simulations in a data set's folder were solved."""
-    for path in sorted(folder.glob("data/*/*.hdf5")):
+    for path in sorted(folder.glob(f"data/*/{PREFIX}*.hdf5")):
         with suppress(OSError, KeyError), h5py.File(path) as file:
             return 4 * len(file["dimensions/x"]) // 3
     return None
+
+
+def _foreign(folder: Path, recipe: Recipe) -> bool:
+    """Whether the split's place is taken by files with other names than this module gives."""
+    files = [
+        p for p in (folder / "data" / recipe.split).glob("[!.]*") if p.suffix in (".hdf5", ".h5")
+    ]
+    return any(not path.name.startswith(PREFIX) for path in files)

@@ -235,8 +235,9 @@ class Frames:
                     dataset=data.name,
                     found=error,
                 ) from error
-        # Minimum and maximum propagate NaN and need no temporary of the frame's size.
-        if not (math.isfinite(out.amin()) and math.isfinite(out.amax())):
+        # One pass without a temporary: a NaN or an infinity reaches the sum.  A sum that merely
+        # overflows is cleared by the second look.
+        if not math.isfinite(out.sum()) and not out.isfinite().all():
             raise self._not_finite(frame, out)
         return out
 

@@ -59,19 +59,18 @@ const Page = (() => {
   }
   flows();
 
-  function recolour() {
-    for (const element of drawn.keys()) show(element);
+  function redraw(elements) {
+    for (const element of Array.from(elements)) show(element);
     Planes.redraw();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(drawn.keys()));
   addEventListener("beforeprint", () => {
     root.classList.add("printing");
-    for (const element of Array.from(pending.keys())) show(element);
-    recolour();
+    redraw([...pending.keys(), ...drawn.keys()]);
   });
   addEventListener("afterprint", () => {
     root.classList.remove("printing");
-    recolour();
+    redraw(drawn.keys());
   });
 
   /* Called by a square of the matrix: its trajectory stands out in the plot and in the table. */

@@ -26,11 +26,21 @@ const Plots = (() => {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: Theme.color("--ink") },
       margin: { l: 56, r: 14, t: 10, b: 44 }, hovermode: "closest",
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: Theme.color("--soft"), activecolor: Theme.color("--ink") },
       hoverlabel: { bgcolor: Theme.color("--paper"), bordercolor: Theme.color("--rule"), font: { color: Theme.color("--ink") }, align: "left", namelength: -1 },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11.5 } },
     }, more);
   }
-  const logAxis = { type: "log", exponentformat: "power", dtick: undefined, minor: { ticks: "" } };
+  /* Few decades read best as plain numbers, many as powers of ten. */
+  function logAxis(values) {
+    const positive = values.filter((value) => value > 0);
+    const low = Math.min(...positive), high = Math.max(...positive);
+    if (!positive.length || high / low > 3e3) return { type: "log", exponentformat: "power" };
+    return { type: "log", dtick: "D2", tickformat: low < 1e-3 ? "~e" : "~g" };
+  }
+  const judgedAxis = (figure) => (figure.log
+    ? logAxis(figure.lines.flatMap((line) => [line.figure, ...(line.y || []), ...[line.limit].flat()]))
+    : { rangemode: "tozero" });
 
   const limitAt = (line, index) => (Array.isArray(line.limit) ? line.limit[index] : line.limit);
 
@@ -88,7 +98,7 @@ const Plots = (() => {
       traces.push({ x: steps, y: median(same, steps), mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, hovertemplate: `${plain(model)}, median of ${same.length}<br>step %{x}: %{y:.3g}<extra></extra>` });
     });
     limits(figure, traces);
-    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(plain(figure.unit), figure.log ? logAxis : { rangemode: "tozero" }) }) };
+    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
   }
 
   function points(figure, focus) {
@@ -112,7 +122,7 @@ const Plots = (() => {
     traces.push({ ...limit, mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
     const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
     const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
-    return { traces, layout: layout({ xaxis: x, yaxis: axis(plain(figure.unit), figure.log ? logAxis : { rangemode: "tozero" }) }) };
+    return { traces, layout: layout({ xaxis: x, yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
   }
 
   function growth(flow) {
@@ -133,10 +143,13 @@ const Plots = (() => {
       traces.push({ ...common, y: flow.spectra.truth[at][index], showlegend: false, line: { color, width: 1.1, dash: "dot" }, hovertemplate: `truth, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
       traces.push({ ...common, y: flow.spectra.prediction[at][index], name: "step " + step, line: { color, width: 2.2 }, hovertemplate: `prediction, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
     });
-    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2" }), yaxis: axis("E(k<sub>⊥</sub>)", logAxis) }) };
+    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2", tickformat: "~g" }), yaxis: axis("E(k<sub>⊥</sub>)", { type: "log", exponentformat: "power", dtick: 1 }) }) };
   }
 
   function draw(element, made) {
+    if (document.documentElement.classList.contains("printing")) {
+      Object.assign(made.layout, { width: element.clientWidth, height: element.clientHeight });
+    }
     Plotly.react(element, made.traces, made.layout, CONFIG);
     element.dataset.drawn = "true";
   }

@@ -1,0 +1,156 @@
+"""Bad input gets a clear error and the right exit code, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness import engine
+from harness.paths import ROOT
+from tests import toy
+from tests.conftest import Toy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--model", "conv-mimi"), "did you mean conv-mini"),
+        (("--model", "conv-mini+divfre"), "did you mean divfree"),
+        (("--model", "conv-mini="), "is not NAME[=CHECKPOINT]"),
+        (("--model", "conv-mini=absent.safetensors"), "no checkpoint 'absent.safetensors'"),
+        (("--model", "absent.py:Net"), "no file 'absent.py'"),
+        (("--model", "toy.py:Shift,./toy.py:Shift"), "two models have the label"),
+        (("--protocol", "simulatd"), "did you mean simulated"),
+        (("--protocol", "absent.toml"), "absent.toml"),
+        (("--trajectories", "wave7"), "did you mean"),
+        (("--trajectories", "0"), "nothing to judge"),
+        (("--steps", "0"), "at least 1"),
+        (("--device", "quantum"), "quantum"),
+    ],
+)
+def test_wrong_words_are_answered_with_exit_4(
+    toy_bench: Toy, arguments: tuple[str, ...], says: str
+) -> None:
+    assert toy_bench.pytest(*arguments) == 4
+    assert says in toy_bench.output
+    assert not list((toy_bench.folder / "cache").rglob("*.nc"))  # before any rollout
+
+
+def test_missing_data_says_where_it_looked_and_how_to_get_it(toy_bench: Toy) -> None:
+    assert toy_bench.pytest("--protocol", "mhd64-early") == 4
+    assert "MHD_64" in toy_bench.output
+    assert str(toy_bench.folder / "data") in toy_bench.output
+    assert "the-well-download" in toy_bench.output
+
+
+def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:
+    assert toy_bench.pytest("--model", "toy.py:Shfit") == 1
+    assert "did you mean Shift" in toy_bench.output
+    (toy_bench.folder / "bare.py").write_text("class Bare:\n    pass\n")
+    assert toy_bench.pytest("--model", "bare.py:Bare") == 1
+    assert "lacks fields, n_history" in toy_bench.output
+
+
+def test_a_truncated_file_is_named_and_the_others_run(toy_bench: Toy) -> None:
+    path = toy_bench.folder / "data/datasets/toy/data/test/wave1.hdf5"
+    path.write_bytes(path.read_bytes()[:3000])
+    assert toy_bench.pytest() == 0, toy_bench.output
+    assert {r.simulation for r in toy_bench.run.tests} == {"wave0", "wave2", None}
+    (note,) = toy_bench.run.notes
+    assert "wave1.hdf5" in note
+    assert "note: " in toy_bench.output
+
+
+def test_a_frame_of_another_shape_is_refused(toy_bench: Toy) -> None:
+    toy_bench.model(0.0, body="frame = frame[:, :4]")
+    assert toy_bench.pytest() == 1
+    assert "the model returned shape (7, 4, 8, 8), expected (7, 8, 8, 8)" in toy_bench.output
+
+
+def test_out_of_memory_is_an_error_of_that_rollout_only(toy_bench: Toy) -> None:
+    body = (
+        "if window.simulation.name == 'wave1': raise torch.cuda.OutOfMemoryError('3.5 GiB wanted')"
+    )
+    toy_bench.model(0.0, body=body)
+    assert toy_bench.pytest() == 1
+    outcomes = {r.simulation: r.outcome for r in toy_bench.run.tests if r.criterion}
+    assert outcomes == {"wave0": "passed", "wave1": "error", "wave2": "passed"}
+    assert "out of GPU memory" in toy_bench.result("wave1:mean").message
+    assert "3.5 GiB wanted" in toy_bench.result("wave1:mean").message
+
+
+def test_a_failed_job_fails_at_once_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def fail(_: object, job: object) -> None:
+        made.append(job)
+        raise ValueError("broken")
+
+    monkeypatch.setitem(engine.MAKERS, "truth", fail)
+    monkeypatch.setattr(engine, "key", lambda *_: "k" * 64)
+
+    class Empty:
+        def get(self, key: str) -> None:
+            return None
+
+        def lock(self, key: str) -> torch.no_grad:
+            return torch.no_grad()
+
+    from harness.jobs import truth_job
+    from tests.test_registry import simulation
+
+    made_by = engine.Engine(Empty(), torch.device("cpu"), ())  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(engine.RolloutError, match="broken"):
+            made_by.record(truth_job(simulation()))
+    assert len(made) == 1
+
+
+def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> None:
+    toy_bench.model(0.0, body="import time; time.sleep(0.3)")
+    environment = {**os.environ, "HARNESS_CACHE": str(toy_bench.folder / "cache")}
+    environment["PYTHONPATH"] = str(ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *toy.arguments(toy_bench.folder)],
+        cwd=toy_bench.folder, env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    records = toy_bench.folder / "cache" / "records"
+    deadline = time.monotonic() + 120
+    while len(list(records.rglob("*.nc"))) < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    finished = {path.name for path in records.rglob("[!.]*.nc")}
+    assert len(finished) in (1, 2)
+    run = toy_bench.run
+    assert run.missing and run.exit_status == 2
+    assert toy_bench.pytest() == 0
+    assert sum(r.from_store for r in toy_bench.run.records) == len(finished)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    script = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from pathlib import Path
+from harness.record import Store, StoreError
+from tests.test_record import KEY, dataset
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    Store(Path({str(tmp_path)!r})).put(KEY, dataset())
+except StoreError as error:
+    print("StoreError", error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert "StoreError cannot write record" in done.stdout, done.stderr
+    assert not list(tmp_path.rglob("*.nc"))

@@ -1,0 +1,96 @@
+"""The grammar of `--model`, and what identifies a surrogate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness.fields import MHD
+from harness.surrogates import registry
+from harness.surrogates.base import Draw, ModuleSurrogate
+from harness.surrogates.reference import Stranger
+from harness.surrogates.registry import ModelError, ModelSpec, parse, resolve
+from harness.truth.window import Simulation, Window
+
+
+def simulation(name: str = "s0", ma: float = 0.7) -> Simulation:
+    return Simulation(
+        dataset="toy", name=name, data_id=f"id-{name}", n_frames=10, layout=MHD, shape=(8, 8, 8),
+        spacing=(1.0,) * 3, boundaries=("periodic",) * 3, dt=0.1, parameters=(("Ma", ma),),
+        file=Path("/nowhere"), sample=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "baseline"),
+    [
+        ("fno-mini", "fno-mini", "fno-mini"),
+        ("fno-mini+divfree+restore", "fno-mini+divfree+restore", "fno-mini+divfree+restore"),
+        ("fno-mini=./runs/step 9.safetensors", "fno-mini.step-9", None),
+        ("my/net.py:Net", "net.Net", "net.Net"),
+        ("../../etc/pass<wd>.py:Net", "pass-wd.Net", "pass-wd.Net"),
+    ],
+)
+def test_label_and_baseline(text: str, label: str, baseline: str | None) -> None:
+    spec = parse(text)
+    assert (spec.label, spec.baseline) == (label, baseline)
+    assert "/" not in spec.label and ".." not in spec.label
+
+
+def test_comma_separated_repeated_and_expanded() -> None:
+    assert [s.name for s in resolve(["oracle,solver", "stranger"])] == ["oracle", "solver", "stranger"]
+    controls = resolve(["control:*"])
+    assert len(controls) > 10
+    assert all(s.name.startswith("control:") for s in controls)
+
+
+def test_every_registered_name_has_a_line() -> None:
+    assert all(text for text in registry.names().values())
+    assert {"fno-mini", "conv-mini", "persistence", "oracle", "solver", "stranger"} <= set(
+        registry.names()
+    )
+
+
+def test_unknown_names_suggest() -> None:
+    with pytest.raises(ModelError, match="did you mean oracle"):
+        resolve(["orcale"])
+
+
+def test_fingerprint_is_of_content_not_of_objects() -> None:
+    def make(seed: int) -> ModuleSurrogate:
+        torch.manual_seed(seed)
+        return ModuleSurrogate(nn.Conv3d(7, 7, 1), MHD, 1)
+
+    assert make(0).fingerprint() == make(0).fingerprint()
+    assert make(0).fingerprint() != make(1).fingerprint()
+    moved = make(0).to(torch.device("cpu"), torch.float64)
+    assert moved.module.weight.dtype == torch.float64
+    assert make(0).module.weight.dtype == torch.float32
+
+
+def test_draws_repeat_by_seed_and_step_only() -> None:
+    def numbers(seed: int, step: int) -> list[float]:
+        return torch.rand(3, generator=Draw(seed).torch(step)).tolist()
+
+    assert numbers(1, 5) == numbers(1, 5)
+    assert numbers(1, 5) != numbers(1, 6)
+    assert numbers(1, 5) != numbers(2, 5)
+    assert Draw(3).numpy(4).random() == Draw(3).numpy(4).random()
+    with pytest.raises(ValueError, match="no randomness"):
+        Draw(None).torch(1)
+
+
+def test_strangers_come_from_simulations_with_equal_parameters() -> None:
+    kin = [simulation(f"s{i}") for i in range(3)]
+    stranger = Stranger(MHD, [*kin, simulation("odd", 2.0)], shift=2)
+    window = Window(kin[1], 0, 0, 3, 5)
+    assert stranger.simulation(window).name == "s0"
+    with pytest.raises(ValueError, match="needs a second simulation"):
+        Stranger(MHD, [simulation("odd", 2.0)]).simulation(Window(simulation("odd", 2.0), 0, 0, 3, 5))
+
+
+def test_spec_orders_and_hashes() -> None:
+    assert sorted({ModelSpec("b"), ModelSpec("a"), ModelSpec("a")})[0].name == "a"
