@@ -1,3 +1,3 @@
 """Makes the physics harness a plugin of every pytest run in this checkout."""
 
-pytest_plugins = ["harness.plugin"]
+pytest_plugins = ["harness.plugin", "pytester"]

@@ -16,7 +16,7 @@ from harness.plan import Plan
 from harness.results import Provenance
 
 PACKAGES = (
-    "torch", "numpy", "scipy", "h5py", "xarray", "h5netcdf", "the_well", "pytest", "pytest-xdist",
+    "torch", "numpy", "scipy", "h5py", "xarray", "netCDF4", "the_well", "pytest", "pytest-xdist",
     "syrupy", "physics-harness",
 )  # fmt: skip
 

@@ -74,7 +74,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            with xr.open_dataset(path, engine="h5netcdf") as stored:
+            with xr.open_dataset(path, engine="netcdf4") as stored:
                 return Record(key, stored.load())
         except (OSError, ValueError, KeyError):
             # Writes are atomic, so this is damage from outside: measuring again mends it.
@@ -86,7 +86,7 @@ class Store:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            data.to_netcdf(temporary, engine="h5netcdf")
+            data.to_netcdf(temporary, engine="netcdf4")
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,10 +18,15 @@ torch.set_num_threads(1)
 
 
 class Toy:
-    """A miniature benchmark in a folder of its own, run in a process of its own."""
+    """A miniature benchmark in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = toy.build(folder)
+    Runs share this process, which saves importing torch each time; those under xdist, which need
+    workers, have a process of their own.
+    """
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._pytester, self._monkeypatch = pytester, monkeypatch
+        self.folder = toy.build(pytester.path)
         self.output = ""
 
     def model(self, offset: float, body: str = "pass") -> None:
@@ -31,16 +35,19 @@ class Toy:
 
     def pytest(self, *arguments: str, **environment: str) -> int:
         """Run the suite; returns the exit code, keeps the output."""
-        environment = {
-            **os.environ, "HARNESS_CACHE": str(self.folder / "cache"),
-            "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment,
+        variables = {
+            "HARNESS_CACHE": str(self.folder / "cache"), "PYTHONPATH": str(ROOT), "COLUMNS": "200",
         }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *toy.arguments(self.folder), *arguments],
-            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        self.output = done.stdout + done.stderr
-        return done.returncode
+        with self._monkeypatch.context() as patch:
+            for name, value in (variables | environment).items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            run = self._pytester.runpytest_inprocess
+            if "-n" in arguments:
+                run = self._pytester.runpytest_subprocess
+            result = run(*toy.arguments(self.folder), *arguments)
+        self.output = "\n".join(result.outlines + result.errlines)
+        return int(result.ret)
 
     @property
     def run(self) -> Run:
@@ -59,9 +66,9 @@ class Toy:
 
 
 @pytest.fixture
-def toy_bench(tmp_path: Path) -> Toy:
+def toy_bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """A fresh miniature benchmark."""
-    return Toy(tmp_path / "bench")
+    return Toy(pytester, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,6 @@ from harness.results import (
 )
 
 STEPS = 50
-CELLS = 24
 SLICE_STEPS = (0, 1, 5, 10, 25, 50)
 PLAIN = ("fno-mini", "conv-mini")
 HOSTILE = ('<script>alert("model")</script>', "</script><!--<script> ${7*7} {{7*7}} `id`")
@@ -103,10 +102,18 @@ PLAN = (
 
 
 def build_example(
-    folder: Path, *, hostile: bool = False, simulations: int = 6, models: Sequence[str] = ()
+    folder: Path,
+    *,
+    hostile: bool = False,
+    simulations: int = 6,
+    cells: int = 24,
+    complete: bool = False,
 ) -> Run:
-    """Write results.json and records/ into `folder`; the report is not built."""
-    fading, growing = models or (HOSTILE if hostile else PLAIN)
+    """Write results.json and records/ into `folder`; the report is not built.
+
+    complete: no record is absent.
+    """
+    fading, growing = HOSTILE if hostile else PLAIN
     names = [f"s{i}" for i in range(simulations)]
     if hostile:
         names[-1] = HOSTILE_SIMULATION
@@ -122,8 +129,8 @@ def build_example(
                     _test(planned, kind, model, name, window, diverged, key, seed) for planned in PLAN
                 ]
                 records.append(_entry(key, model, name, window, diverged))
-                if (number + window) % 3 == 0:  # the others are absent on purpose
-                    _record(kind, diverged, seed).to_netcdf(
+                if complete or (number + window) % 3 == 0:
+                    _record(kind, cells, diverged, seed).to_netcdf(
                         folder / records[-1].file, engine="h5netcdf"
                     )
         tests.append(_population(model))
@@ -304,7 +311,7 @@ def _entry(key: str, model: str, simulation: str, window: int, diverged: int | N
     )
 
 
-def _record(kind: str, diverged: int | None, seed: np.random.Generator) -> xr.Dataset:
+def _record(kind: str, cells: int, diverged: int | None, seed: np.random.Generator) -> xr.Dataset:
     """A record as a rollout writes it, with variances, spectra, monopoles and slices."""
     channels = list(MHD.channels)
     step = np.arange(STEPS + 1)
@@ -317,14 +324,14 @@ def _record(kind: str, diverged: int | None, seed: np.random.Generator) -> xr.Da
     else:
         factor[:, 4:] = np.exp(-0.035 * step)[:, None]
     variance = np.stack([truth, truth * factor])
-    k = np.arange(CELLS // 2 + 2)
+    k = np.arange(cells // 2 + 2)
     shape = np.where(k > 0, np.maximum(k, 1) ** -3.0, 0.0)
     spectrum = variance[..., None] * (shape / shape.sum())
     if kind == "fading":
         spectrum[1] *= np.exp(-0.006 * step[:, None, None] * k)
     stencil = np.stack([np.full(STEPS + 1, 0.02), 0.02 * np.exp(0.05 * step)])
     planes = np.stack([
-        _planes(np.random.default_rng(7), variance[side][list(SLICE_STEPS)]) for side in (0, 1)
+        _planes(np.random.default_rng(7), cells, variance[side][list(SLICE_STEPS)]) for side in (0, 1)
     ])  # fmt: skip
     if diverged is not None:
         for array in (variance[1], spectrum[1], stencil[1]):
@@ -348,12 +355,14 @@ def _record(kind: str, diverged: int | None, seed: np.random.Generator) -> xr.Da
     )
 
 
-def _planes(seed: np.random.Generator, variance: NDArray[np.float64]) -> NDArray[np.float32]:
+def _planes(
+    seed: np.random.Generator, cells: int, variance: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Smooth random planes with the given variances, (step, channel, y, z), turning slowly."""
-    k = np.fft.fftfreq(CELLS) * CELLS
+    k = np.fft.fftfreq(cells) * cells
     radius = np.hypot(*np.meshgrid(k, k, indexing="ij"))
     envelope = np.where(radius > 0, np.maximum(radius, 1) ** -2.0, 0)
-    noise = np.fft.fft2(seed.standard_normal((7, CELLS, CELLS))) * envelope
+    noise = np.fft.fft2(seed.standard_normal((7, cells, cells))) * envelope
     planes = []
     for number, row in enumerate(variance):
         turned = np.fft.ifft2(noise * np.exp(0.3j * number * np.sign(k)[:, None])).real

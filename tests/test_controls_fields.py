@@ -103,9 +103,7 @@ def test_one_component_grows_in_every_shell_without_divergence(axis: int, gain: 
 def test_one_component_grows_even_where_only_rounding_errors_can_carry_it() -> None:
     y, z = torch.meshgrid(*(2 * math.pi * torch.arange(CELLS).double() / CELLS,) * 2, indexing="ij")
     field = torch.zeros(3, *SPACE, dtype=torch.float64)
-    field[1] = torch.cos(y + z) + 1e-7 * torch.randn(
-        CELLS, generator=torch.Generator().manual_seed(0)
-    )
+    field[1] = torch.cos(y + z) + 1e-7 * torch.randn(CELLS, generator=torch.Generator().manual_seed(0))
     field[2] = -torch.cos(y + z)
     result = alter.amplify_component(field, 1, 9.0)
     assert float(result[1].var() / field[1].var()) == pytest.approx(9.0, rel=1e-6)
@@ -209,9 +207,7 @@ def truth(window: Window, step: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_every_control_is_deterministic_and_can_start_at_any_step(
-    name: str, window: Window
-) -> None:
+def test_every_control_is_deterministic_and_can_start_at_any_step(name: str, window: Window) -> None:
     streamed = rolled(name, window, "fp32")
     frames = [streamed(step) for step in range(STEPS + 1)]
     assert all(frame.dtype == torch.float32 for frame in frames)

@@ -43,7 +43,7 @@ def test_violated_as_recorded_is_expected_and_green(recorded: Toy) -> None:
     assert result.verdict is not None and result.verdict.figure == pytest.approx(0.7)
     # The xfail line names physics, figure, limit and step, and the recorded figure beside them.
     assert re.search(
-        r"XFAIL .*wave0-w0:mean\] - offset\[mean\] offset = 0.7 > 0.5 at step \d \(baseline 0.7\)",
+        r"EXPECTED .*wave0-w0:mean\] - offset\[mean\] offset = 0.7 > 0.5 at step \d \(baseline 0.7\)",
         recorded.output,
     ), recorded.output
 

@@ -236,9 +236,7 @@ def test_default_recipes_share_the_physics_and_no_seed():
     assert len(set(seeds)) == len(seeds) == 16
     fine = default_recipe("test", 64)
     assert (fine.settings.grid, fine.stored, fine.shipped, fine.spin_up) == (64, 48, True, 10)
-    assert fine.settings.viscosity == pytest.approx(
-        default_recipe("test").settings.viscosity / 2.52, rel=1e-3
-    )
+    assert fine.settings.viscosity == pytest.approx(Settings().viscosity / 2)
     assert default_recipe("test", 32) == default_recipe("test")
     for grid in (8, 30):
         with pytest.raises(ValueError, match=f"not {grid}"):

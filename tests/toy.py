@@ -104,7 +104,7 @@ def waves(seed: int) -> np.ndarray:
 
 
 def build(folder: Path, offset: float = 0.0, body: str = "pass") -> Path:
-    """Write data, protocol, surrogate, suite and conftest under `folder`; returns it."""
+    """Write data, protocol, surrogate, suite and settings under `folder`; returns it."""
     for seed in range(3):
         path = folder / f"data/datasets/toy/data/test/wave{seed}.hdf5"
         write_well_file(path, waves(seed), dataset_name="toy", parameters={"Ma": 0.7})
@@ -112,6 +112,7 @@ def build(folder: Path, offset: float = 0.0, body: str = "pass") -> Path:
     (folder / "suites").mkdir()
     (folder / "suites" / "test_toy.py").write_text(SUITE)
     (folder / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+    (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\n")
     write_surrogate(folder, offset, body)
     return folder
 

@@ -60,7 +60,7 @@ class Divergence:
 
         D = sqrt( sum |k.B_k|^2 / sum |k|^2 |B_k|^2 ) over k != 0 off the Nyquist planes: 0 for a
         solenoidal field, 1 for a gradient, in between the root of the gradient part's share of
-        the k^2-weighted energy; NaN for a uniform field.  The rms is over all cells, h = 1.
+        the k^2-weighted energy; undefined for a uniform field.  The rms is over all cells, h = 1.
 
         Args:
             modes: of each component, (S, *half lattice), complex, as rfftn returns them.

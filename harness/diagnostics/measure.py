@@ -1,8 +1,8 @@
 """All diagnostics of one frame, or of a truth-prediction pair, in one pass with one FFT.
 
-Accuracy: sums run over one grid line in the working precision and over the lines in float64;
-the mean is subtracted before the FFT, so variances (by Parseval's theorem) and spectra keep the
-accuracy of a two-pass variance.
+Accuracy: sums run over one grid line, or one row of Fourier modes, in the working precision, and
+over lines and rows in float64.  Variances are sums over all modes but the mean (Parseval's theorem),
+so they do not suffer the cancellation of mean square minus squared mean.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from harness.fields import FieldLayout
 
 #: Beyond this magnitude k^2 |F|^2 of an unnormalised transform may overflow float32 (at 256^3).
 LARGE = 1e8
+#: Above this squared mean over variance, the rounding of a float32 transform shows in the variance.
+NEARLY_UNIFORM = 1e3
 
 
 class Measure:
@@ -37,8 +39,8 @@ class Measure:
             direction: the direction of k_par and the unit of `div_b_rms`.  Shells are those of
             |k| where it is zero.  Not read without a magnetic field.
         device: where to compute; stacks are moved there.
-        dtype: working precision, float32 or float64.  Frames with values beyond 1e8 are measured
-            in float64 whatever it is.
+        dtype: working precision, float32 or float64.  Frames with a channel beyond 1e8, or with
+            fluctuations below 3 % of its mean, are measured in float64 whatever it is.
 
     Attributes:
         variables: name -> dims.  Variables without "side" compare the two sides, and are returned
@@ -103,7 +105,7 @@ class Measure:
         stack = self._checked(stack)
         previous = None if previous is None else self._checked(previous)
         found = self._measured(stack, previous)
-        if stack.dtype == torch.float32 and _exceeds(found, LARGE):
+        if stack.dtype == torch.float32 and _asks_for_float64(found):
             previous = None if previous is None else previous.double()
             found = self._measured(stack.double(), previous)
         return found
@@ -234,8 +236,9 @@ def _checked_guide(guide: Sequence[float], layout: FieldLayout) -> NDArray[np.fl
     return b0
 
 
-def _exceeds(found: dict[str, NDArray[Any]], limit: float) -> bool:
-    return bool(((found["maximum"] > limit) | (found["minimum"] < -limit)).any())
+def _asks_for_float64(found: dict[str, NDArray[Any]]) -> bool:
+    large = (found["maximum"] > LARGE) | (found["minimum"] < -LARGE)
+    return bool((large | (found["mean"] ** 2 > NEARLY_UNIFORM * found["variance"])).any())
 
 
 def _line_norms(field: Tensor) -> Tensor:

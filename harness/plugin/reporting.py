@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     outcome = _outcome(report, call, finding)
     if finding.message and hasattr(report, "wasxfail"):
         report.wasxfail = finding.message
+    if report.failed and finding.outcome is not None and outcome == finding.outcome:
+        # Broken physics is no broken code: the figure and the statement, not a traceback.
+        report.longrepr = _explanation(item, finding)
     result = _result(item, case, finding, outcome, report)
     report.physics = result.model_dump(mode="python")
     report.physics_records = _records(item.config, case, finding)
@@ -66,6 +70,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
             report.user_properties.append((name, getattr(finding.verdict, name)))
     report.user_properties.append(("outcome", outcome))
     return report
+
+
+def _explanation(item: pytest.Item, finding: Finding) -> str:
+    declaration = property_of(item)
+    assert declaration is not None
+    lines = [finding.message]
+    if finding.outcome == "repaired":
+        lines[0] += ": repaired, update the baseline (--update-baselines)"
+    lines += ["", declaration.statement]
+    if finding.verdict is not None and finding.verdict.basis:
+        lines.append(f"limit: {finding.verdict.basis}")
+    return "\n".join([*lines, f'again: pytest "{item.nodeid}"'])
 
 
 def _outcome(report: pytest.TestReport, call: pytest.CallInfo[None], finding: Finding) -> Outcome:
@@ -313,10 +329,8 @@ def _new_folder(root: Path, started: datetime) -> Path:
 
 
 def _remove_empty(folder: Path) -> None:
-    try:
+    with suppress(OSError):  # junit.xml or progress files are in it: keep them
         folder.rmdir()
-    except OSError:
-        pass  # junit.xml or progress files are in it: keep them
 
 
 def _point(link: Path, folder: Path) -> None:

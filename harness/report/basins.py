@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness.report.rollouts import Rollout
 from harness.report.text import window_label
 from harness.results import Run
 
 #: model, protocol, simulation, window
 Place = tuple[str, str | None, str | None, int | None]
+
+#: What tests recorded beside their verdicts.
+Notes = Mapping[str, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -70,22 +71,18 @@ def _place(rollout: Rollout) -> Place:
     return (rollout.model, entry.protocol, entry.simulation, entry.window)
 
 
-def _basin(
-    run: Run, place: Place, notes: Mapping[str, float | str | None], rollout: Rollout | None
-) -> Basin:
+def _basin(run: Run, place: Place, notes: Notes, rollout: Rollout | None) -> Basin:
     model, protocol, simulation, window = place
-    attrs = dict(rollout.data.attrs) if rollout is not None else {}
-    values = {**attrs, **notes}
     return Basin(
         model=model,
         label=window_label(run, protocol, simulation, window),
         growth_y=_growth(rollout, "B_y"),
         growth_z=_growth(rollout, "B_z"),
-        basin=_text(values.get("basin")),
-        onset=_onsets(values),
-        rate=_float(values.get("lambda")),
-        rate_error=_float(values.get("lambda_error")),
-        fastest=_text(values.get("lambda_channel")),
+        basin=_text(notes.get("basin")),
+        onset=_onsets(notes),
+        rate=_float(notes.get("lambda")),
+        rate_error=_float(notes.get("lambda_error")),
+        fastest=_text(notes.get("lambda_channel")),
         last_step=None if rollout is None else _last_step(rollout),
     )
 
@@ -106,26 +103,20 @@ def _last_step(rollout: Rollout) -> int | None:
     return int(rollout.data["step"].values[rollout.last_finite])
 
 
-def _onsets(values: Mapping[str, object]) -> str | None:
+def _onsets(notes: Notes) -> str | None:
     """`B_z 31, B_y 44`: the channels that reached ten times their first variance, earliest first."""
     prefix = "onset_"
     found = [
         (step, name.removeprefix(prefix))
-        for name, value in values.items()
+        for name, value in notes.items()
         if name.startswith(prefix) and (step := _float(value)) is not None
     ]
-    if found:
-        return ", ".join(f"{channel} {step:.0f}" for step, channel in sorted(found))
-    single = _float(values.get("onset"))
-    return None if single is None or single < 0 else f"{single:.0f}"
+    return ", ".join(f"{channel} {step:.0f}" for step, channel in sorted(found)) or None
 
 
-def _float(value: object) -> float | None:
-    if isinstance(value, int | float | np.number):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return None
+def _float(value: float | str | None) -> float | None:
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
-def _text(value: object) -> str | None:
+def _text(value: float | str | None) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -17,6 +17,9 @@ from harness.report.rollouts import Rollout, of_model
 #: Steps at which spectra are drawn, beside the last finite one.
 SPECTRUM_STEPS = (0, 1, 10, 25, 50)
 
+#: Rollouts whose growth and spectra are on the page, shared by the models.
+MAX_FLOWS = 40
+
 #: Bytes of pictures on the page, shared by the models; steps are left out to stay within.
 PICTURE_BYTES = 1_600_000
 
@@ -61,12 +64,16 @@ def spectra(rollout: Rollout) -> dict[str, Any] | None:
     }
 
 
-def flows(rollouts: Sequence[Rollout]) -> list[dict[str, Any]]:
-    """Growth and spectra of every rollout that has them."""
+def flows(rollouts: Sequence[Rollout], models: Sequence[str]) -> list[dict[str, Any]]:
+    """Growth and spectra of the rollouts that have them: at most MAX_FLOWS, those that grow most."""
+    kept = []
+    for model in models:
+        own = sorted(of_model(rollouts, model), key=_growth_reached, reverse=True)
+        kept += own[: max(1, MAX_FLOWS // len(models))]
     found = []
     for rollout in rollouts:
         entry = {"growth": growth(rollout), "spectra": spectra(rollout)}
-        if any(entry.values()):
+        if rollout in kept and any(entry.values()):
             found.append({"model": rollout.model, "label": rollout.label, **entry})
     return found
 

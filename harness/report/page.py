@@ -66,7 +66,7 @@ def _data(run: Run, found: Sequence[Section], rollouts: Sequence[Rollout]) -> di
     return {
         "models": models,
         "figures": {c.id: c.figure for s in found for c in s.criteria if c.figure},
-        "flows": flow.flows(rollouts),
+        "flows": flow.flows(rollouts, models),
         "pictures": flow.pictures(rollouts, models),
     }
 

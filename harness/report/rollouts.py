@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from harness.record import SIDE
 from harness.report.text import window_label
 from harness.results import RecordEntry, Run
+
+#: What the page reads of a record.
+VARIABLES = ("variance", "spectrum", "slice")
+COORDINATES = (SIDE, "step", "channel", "k_perp", "slice_step")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +75,8 @@ def load(run: Run, folder: Path) -> tuple[list[Rollout], list[str]]:
             problems.append(f"record of {name} is missing")
             continue
         try:
-            with xr.open_dataset(path, engine="h5netcdf") as stored:
-                data = stored.load()
-        except (OSError, ValueError, KeyError) as error:
+            data = _read(path)
+        except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
             problems.append(f"record of {name} cannot be read: {error}")
             continue
         if data.sizes.get(SIDE) != 2 or "step" not in data.dims:
@@ -78,6 +84,27 @@ def load(run: Run, folder: Path) -> tuple[list[Rollout], list[str]]:
             continue
         rollouts.append(Rollout(entry, label, data))
     return rollouts, problems
+
+
+def _read(path: Path) -> xr.Dataset:
+    """What the page needs of a record.
+
+    xr.open_dataset takes 0.3 s for the dimensions of every variable of a record; reading these few
+    by their HDF5 names takes 0.01 s, and a run has dozens of records.
+    """
+    with h5py.File(path, "r") as file:
+        variables = {name: _variable(file[name]) for name in VARIABLES if name in file}
+        coords = {name: ([name], _values(file[name])) for name in COORDINATES if name in file}
+    return xr.Dataset(variables, coords=coords)
+
+
+def _variable(stored: h5py.Dataset) -> tuple[list[str], NDArray[Any]]:
+    # netCDF4 names a dimension by the scale that is attached to it.
+    return [scale[0].name.removeprefix("/") for scale in stored.dims], _values(stored)
+
+
+def _values(stored: h5py.Dataset) -> NDArray[Any]:
+    return stored.asstr()[...] if h5py.check_string_dtype(stored.dtype) else stored[...]
 
 
 def of_model(rollouts: Iterable[Rollout], model: str) -> list[Rollout]:

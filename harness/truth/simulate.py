@@ -39,8 +39,8 @@ from harness.truth.well_format import create, write_statistics
 NAME = "simulated"
 #: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
 PREFIX = "MHD_Ma_0.7_Ms_0.7_seed_"
-#: Turbulence now and then cavitates below what the grid resolves, and the simulation then breaks
-#: down: such a seed (107) is passed over.
+#: Now and then the flow cavitates below what 32^3 cells resolve (on 48^3 the same flow does not)
+#: and the simulation breaks down: such a seed, here 107, is passed over.
 SEEDS = {
     "train": (100, 101, 102, 103, 104, 105, 106, 108),
     "valid": (200, 201),
@@ -56,7 +56,7 @@ class Recipe:
 
     split: "train", "valid" or "test".
     seeds: one simulation each.
-    shipped: start from the shipped state of that seed instead of seeded noise.
+    shipped: start from the shipped state "s<seed>" instead of noise of that seed.
     spin_up: frames advanced before the first stored one.
     frames: stored frames per simulation.
     stored: cells per side of a stored frame, more than 2/3 of `settings.grid`.
@@ -79,8 +79,8 @@ class Recipe:
 def default_recipe(split: str, grid: int | None = None) -> Recipe:
     """The recipe of a split; on another grid than 32 with the viscosity that it resolves.
 
-    The viscosity follows nu ~ N^(-4/3), which keeps Kolmogorov's scale at the same fraction of
-    the cell; shipped states then relax for 10 frames.
+    The viscosity follows nu ~ 1/N, which keeps the cells' Reynolds number; shipped states then
+    relax for 10 frames.
     """
     if split not in SEEDS:
         raise ValueError(f"no split {split!r}; there are {', '.join(SEEDS)}")
@@ -92,7 +92,7 @@ def default_recipe(split: str, grid: int | None = None) -> Recipe:
         return recipe
     if grid < 16 or grid % 4:
         raise ValueError(f"the grid is a multiple of 4 and at least 16, not {grid}")
-    viscosity = base.viscosity * (base.grid / grid) ** (4 / 3)
+    viscosity = base.viscosity * base.grid / grid
     return replace(
         recipe,
         spin_up=10 if recipe.shipped else SPIN_UP,
@@ -283,7 +283,5 @@ def _grid(folder: Path) -> int | None:
 
 def _foreign(folder: Path, recipe: Recipe) -> bool:
     """Whether the split's place is taken by files with other names than this module gives."""
-    files = [
-        p for p in (folder / "data" / recipe.split).glob("[!.]*") if p.suffix in (".hdf5", ".h5")
-    ]
+    files = [p for p in (folder / "data" / recipe.split).glob("[!.]*") if p.suffix in (".hdf5", ".h5")]
     return any(not path.name.startswith(PREFIX) for path in files)

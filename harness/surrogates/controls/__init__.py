@@ -53,6 +53,8 @@ _GROWTH = (
     "liveness",
     # |B| in the denominator outgrows the mean field, or outgrows div B
     "div_b_ratio[stencil]",
+    # the distance of two spectra compares energies, not energies over their sum
+    "spectral_slope[shape]",
 )
 _ROLLOUT = (
     "bounded_rollout",
@@ -144,9 +146,7 @@ CONTROLS: Mapping[str, Control] = dict(
             implies=["perpendicular_isotropy", "bounded_rollout", *_GROWTH],
             kind=FaultyArithmetic,
         ),
-        _control(
-            "mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]
-        ),
+        _control("mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]),
         _control(
             "flux-drift",
             "every component of the mean field rises by 1 % of |B0|",
