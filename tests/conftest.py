@@ -33,7 +33,7 @@ class Toy:
         """Change the model under test."""
         toy.write_surrogate(self.folder, offset, body)
 
-    def pytest(self, *arguments: str, **environment: str) -> int:
+    def pytest(self, *arguments: str, suites: str = "suites", **environment: str) -> int:
         """Run the suite; returns the exit code, keeps the output."""
         variables = {
             "HARNESS_CACHE": str(self.folder / "cache"), "PYTHONPATH": str(ROOT), "COLUMNS": "200",
@@ -45,7 +45,7 @@ class Toy:
             run = self._pytester.runpytest_inprocess
             if "-n" in arguments:
                 run = self._pytester.runpytest_subprocess
-            result = run(*toy.arguments(self.folder), *arguments)
+            result = run(suites, *toy.arguments(self.folder), *arguments)
         self.output = "\n".join(result.outlines + result.errlines)
         return int(result.ret)
 

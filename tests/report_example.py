@@ -4,7 +4,7 @@ Two models over twelve windows: `growing` loses B_z exponentially, `fading` lets
 Planted: a divergence, a regression, a new violation, a repaired failure, an error, tests that are
 not applicable, recorded or missing, records that are absent, and names that are markup.
 
-    python tests/report_example.py FOLDER [--hostile]
+    python -m tests.report_example FOLDER [--hostile]
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from harness.results import (
 STEPS = 50
 SLICE_STEPS = (0, 1, 5, 10, 25, 50)
 PLAIN = ("fno-mini", "conv-mini")
-HOSTILE = ('<script>alert("model")</script>', "</script><!--<script> ${7*7} {{7*7}} `id`")
+HOSTILE = ('<script>alert("model")</script>', "</script><!--<b>b</b> ${7*7} {{7*7}} `id`")
 HOSTILE_SIMULATION = "<img src=x onerror=alert(1)>|**s5**"
 MISSING = "suites/test_growth.py::test_liveness[{}:simulated/s5-w1]"
 

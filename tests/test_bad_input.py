@@ -118,7 +118,7 @@ def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> N
     environment = {**os.environ, "HARNESS_CACHE": str(toy_bench.folder / "cache")}
     environment["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *toy.arguments(toy_bench.folder)],
+        [sys.executable, "-m", "pytest", "suites", *toy.arguments(toy_bench.folder)],
         cwd=toy_bench.folder, env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     records = toy_bench.folder / "cache" / "records"

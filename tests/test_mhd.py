@@ -73,8 +73,7 @@ def test_alfven_wave_is_followed_to_fourth_order(k, viscosity):
     settings = replace(FREE, frame_dt=2.0, viscosity=viscosity)
     start, end = alfven_wave(k, 0.0, viscosity), alfven_wave(k, 2.0, viscosity)
     errors = [
-        float((with_steps(settings, start, n).advance(start) - end).abs().max())
-        for n in (10, 20, 40)
+        float((with_steps(settings, start, n).advance(start) - end).abs().max()) for n in (10, 20, 40)
     ]
     orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert min(orders) >= 3.9, (errors, orders)

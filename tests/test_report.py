@@ -277,7 +277,7 @@ def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path], html:
         )
         if value > limit
     ]
-    assert f"loses the magnetic field in every window, from step {min(steps)} on" in (
+    assert f"loses the magnetic field in every window, as early as step {min(steps)}" in (
         told["conv-mini"].sentence
     )
     assert "B_z grows 0.11 e-folds per step" in told["conv-mini"].sentence
@@ -421,7 +421,7 @@ def test_the_summary_names_red_tests_first(example: tuple[Run, Path]) -> None:
     run, folder = example
     text = (folder / "summary.md").read_text(encoding="utf-8")
     red = [t for t in run.tests if outcomes.is_red(t, run)]
-    assert f"## Red: {len(red) + 1}" in text  # and the silent one
+    assert f"## Red: {len(red) + 1} tests" in text  # and the silent one
     assert text.index("**error**") < text.index("**regression**") < text.index("**violated**")
     assert text.index("**violated**") < text.index("| property |")
     for test in red:
@@ -442,8 +442,26 @@ def test_hostile_names_stay_text_in_markdown(hostile: tuple[Run, Path]) -> None:
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in table} == {4}
 
 
+def test_a_criterion_with_a_pipe_stays_in_its_cell(example: tuple[Run, Path]) -> None:
+    run = example[0].model_copy(update={"tests": (_result("passed", criterion="|a|"),)})
+    text = markdown.summary(run, [])
+    assert r"| `mass[\|a\|]` | 1 / 0 / 0, 0.5 &le; 1 |  |" in text
+
+
 def test_code_spans_hold_backticks() -> None:
     assert markdown.code("a `b` ``c``") == "``` a `b` ``c`` ```"
+
+
+def test_red_tests_of_one_criterion_share_an_entry(example: tuple[Run, Path]) -> None:
+    tests = [
+        _result("violated", margin=2.0 + window, window=window, message=f"mass {window}")
+        for window in range(3)
+    ]
+    run = example[0].model_copy(update={"tests": tuple(tests), "missing": ()})
+    text = markdown.summary(run, [])
+    assert "## Red: 3 tests" in text
+    assert "- **violated** mass 2 (fno-mini on s0-w2, the worst of 3)" in text
+    assert text.count("**violated**") == 1
 
 
 def test_a_green_run_says_so(example: tuple[Run, Path]) -> None:
@@ -507,14 +525,15 @@ def test_everything_draws_without_error_request_or_sideways_scroll(
 
 
 def test_hostile_names_do_nothing_in_a_browser(tab: Tab, hostile: tuple[Run, Path]) -> None:
-    opened(tab, hostile[1])
+    opened(tab, hostile[1], 390)
     draw_everything(tab)
     quiet(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.evaluate("document.querySelector('th.model').textContent.trim()") == HOSTILE[0]
     assert tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
     assert HOSTILE[1] in tab.evaluate("document.getElementById('flow-rollout').textContent")
     legend = tab.evaluate("document.querySelector('figure.plot .legend').textContent")
-    assert HOSTILE[0] in legend
+    assert HOSTILE[0] in legend and HOSTILE[1] in legend
 
 
 def test_the_page_may_not_use_the_network(tab: Tab, example: tuple[Run, Path]) -> None:

@@ -18,7 +18,7 @@ from the_well.data.normalization import ZScoreNormalization
 from torch import Tensor
 
 from harness.truth import simulate
-from harness.truth.initial import STATES, noise, shipped_states
+from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import Settings, Solver, SolverError
 from harness.truth.simulate import Recipe, data_id, default_recipe, generate, write_simulation
 from harness.truth.spectral import forward, wavenumbers
@@ -155,8 +155,8 @@ def test_an_interrupted_simulation_leaves_nothing_and_is_made_again(tmp_path):
 def test_a_file_of_another_recipe_is_not_taken_for_finished(tmp_path):
     path = write_simulation(TINY, 0, tmp_path)
     thicker = replace(TINY, settings=replace(TINY.settings, viscosity=0.06))
-    assert simulate.is_finished(TINY, path)
-    assert not simulate.is_finished(thicker, path)
+    assert simulate.is_finished(TINY, 0, tmp_path)
+    assert not simulate.is_finished(thicker, 0, tmp_path)
     write_simulation(thicker, 0, tmp_path)
     assert torch.equal(read(path), trajectory(thicker, 0))
 
@@ -187,28 +187,34 @@ def test_a_simulation_that_breaks_down_is_named_and_the_others_remain(made, tmp_
     broken = replace(wild, split="valid", settings=replace(wild.settings, viscosity=0.0))
     with pytest.raises(SolverError, match=r"valid/s[07]: .*time"):
         generate(folder, [TINY, broken], workers=1)
-    assert simulate.is_finished(TINY, TINY.file(folder, 0))
+    assert simulate.is_finished(TINY, 0, folder)
     assert not list(folder.glob("data/valid/*.hdf5"))
 
 
-def test_data_id_is_a_function_of_recipe_version_and_states(monkeypatch, tmp_path, made):
+def test_data_id_is_a_function_of_recipe_seed_version_and_shipped_state(monkeypatch, made):
     folder, _ = made
+    known = data_id(TINY, 1)
     with h5py.File(TINY.file(folder, 1)) as file:
-        assert file.attrs["data_id"] == data_id(TINY)
-    ids = {data_id(TINY), data_id(replace(TINY, frames=5)), data_id(replace(TINY, stored=14))}
+        assert file.attrs["data_id"] == known
+    assert data_id(replace(TINY, seeds=(1, 5)), 1) == known
+    others = [replace(TINY, frames=5), replace(TINY, stored=14), replace(TINY, split="valid")]
     for field in fields(Settings):
         value = getattr(TINY.settings, field.name)
         changed = tuple(2 * v for v in value) if isinstance(value, tuple) else value * 2
-        ids.add(data_id(replace(TINY, settings=replace(TINY.settings, **{field.name: changed}))))
-    assert len(ids) == 3 + len(fields(Settings))
-    before = data_id(default_recipe("test"))
-    states = tmp_path / "states"
-    states.write_bytes(STATES.read_bytes() + b"0")
-    monkeypatch.setattr(simulate, "STATES", states)
-    assert data_id(default_recipe("test")) != before
-    assert data_id(TINY) in ids
+        others.append(replace(TINY, settings=replace(TINY.settings, **{field.name: changed})))
+    ids = {known, data_id(TINY, 0), *(data_id(other, 1) for other in others)}
+    assert len(ids) == 2 + len(others)
+
+    shipped = default_recipe("test")
+    assert len({data_id(shipped, seed) for seed in shipped.seeds}) == 6
+    before = data_id(shipped, 2)
+    states = {name: state.clone() for name, state in shipped_states().items()}
+    states["s2"][0, 0, 0, 0] += 1e-6
+    monkeypatch.setattr(simulate, "shipped_states", lambda: states)
+    assert data_id(shipped, 2) != before
+    assert data_id(TINY, 1) == known
     monkeypatch.setattr(simulate, "VERSION", 0)
-    assert data_id(TINY) not in ids
+    assert data_id(TINY, 1) not in ids
 
 
 def test_shipped_states_are_first_frames_of_six_different_simulations():

@@ -22,7 +22,7 @@ n_history = 3
 starts = [0]
 steps = 6
 ensemble = ["test"]
-inertial_range = [1, 5]
+inertial_range = [1, 3]
 reproduces = "nothing: a test"
 description = "Travelling waves."
 """
@@ -123,9 +123,9 @@ def write_surrogate(folder: Path, offset: float, body: str = "pass") -> None:
 
 
 def arguments(folder: Path) -> list[str]:
-    """The command line that judges the toy."""
+    """The options that judge the toy."""
     return [
-        "suites", "--model", "toy.py:Shift", "--protocol", "toy.toml", "--data", str(folder / "data"),
+        "--model", "toy.py:Shift", "--protocol", "toy.toml", "--data", str(folder / "data"),
         "--reports", str(folder / "reports"), "--baselines", str(folder / "baselines"),
         "--device", "cpu", "-ra", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
     ]  # fmt: skip

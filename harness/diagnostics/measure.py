@@ -1,7 +1,7 @@
 """All diagnostics of one frame, or of a truth-prediction pair, in one pass with one FFT.
 
-Accuracy: sums run over one grid line, or one row of Fourier modes, in the working precision, and
-over lines and rows in float64.  Variances are sums over all modes but the mean (Parseval's theorem),
+Accuracy: sums run over one grid plane, or one row of Fourier modes, in the working precision, and
+over planes and rows in float64.  Variances are sums over all modes but the mean (Parseval's theorem),
 so they do not suffer the cancellation of mean square minus squared mean.
 """
 
@@ -117,27 +117,27 @@ class Measure:
         return stack.to(self.device, self.dtype).contiguous()
 
     def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
-        lines: dict[str, list[Tensor]] = defaultdict(list)
+        planes: dict[str, list[Tensor]] = defaultdict(list)
         magnetic_modes = []
-        # Channel by channel, to stay in the cache; what is left of each line is reduced together.
+        # Channel by channel, to stay in the cache; what is left of each plane is reduced together.
         for number, field in enumerate(self.layout.field_of_channel):
             channel = stack[:, number]
             if previous is not None:
-                lines["increment"].append(_line_norms(channel - previous[:, number]))
+                planes["increment"].append(_norms(channel - previous[:, number]))
             if len(stack) == 2:
-                lines["error"].append(_line_norms(channel[1:] - channel[:1]))
-            lines["minimum"].append(channel.amin(self._space))
-            lines["maximum"].append(channel.amax(self._space))
-            lines["sum"].append(channel.sum(-1))
+                planes["error"].append(_norms(channel[1:] - channel[:1]))
+            planes["minimum"].append(channel.amin(self._space))
+            planes["maximum"].append(channel.amax(self._space))
+            planes["sum"].append(channel.sum((-2, -1)))
             modes = self._modes(channel)
-            lines["row"].append(self._row_norms(modes))
+            planes["row"].append(self._row_norms(modes))
             if field == "magnetic_field":
                 magnetic_modes.append(modes)
-        found = self._moments({name: torch.stack(parts, 1) for name, parts in lines.items()})
+        found = self._moments({name: torch.stack(parts, 1) for name, parts in planes.items()})
         if "magnetic_field" in self.layout:
             found |= self._magnetic(stack, magnetic_modes, found["mean"], found["variance"])
         if "density" in self.layout:
-            found |= self._material(stack, found["minimum"], found["finite"])
+            found |= self._material(stack, found["finite"])
         return _to_numpy({name: found[name] for name in self.variables if name in found})
 
     def _modes(self, channel: Tensor) -> Tensor:
@@ -153,30 +153,33 @@ class Measure:
         if real == torch.float32:
             flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
         rows = [side.index_select(0, self._index).view(real) for side in flat]
-        return torch.stack([_line_norms(side.view(-1, 2 * self._row_length)) for side in rows])
+        rows = [side.view(-1, 2 * self._row_length) for side in rows]
+        return torch.stack([torch.linalg.vector_norm(side, dim=-1) for side in rows])
 
-    def _moments(self, lines: dict[str, Tensor]) -> dict[str, Tensor]:
-        """From sums and norms of lines, (S, C, *lines), to variables of channels, in float64."""
+    def _moments(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
+        """From sums and norms of planes, (S, C, ...), to variables of channels, in float64."""
+
+        def mean(sums: Tensor) -> Tensor:
+            return sums.double().view(*sums.shape[:2], -1).sum(2) / self._cells
 
         def mean_square(norms: Tensor) -> Tensor:
-            return norms.double().square_().flatten(2).sum(2) / self._cells
+            return mean(norms.double().square())
 
-        low, high = lines["minimum"], lines["maximum"]
-        mean = lines["sum"].double().flatten(2).sum(2) / self._cells
-        spectrum = (lines["row"].double().square_() / self._cells**2) @ self._shells.T
+        low, high = planes["minimum"], planes["maximum"]
+        spectrum = (planes["row"].double().square() / self._cells**2) @ self._shells.T
         found = {
-            "mean": mean,
+            "mean": mean(planes["sum"]),
             "variance": spectrum.sum(-1),  # Parseval's theorem
             "minimum": low,
             "maximum": high,
             "finite": low.isfinite() & high.isfinite(),
             "spectrum": spectrum,
-            "increment": torch.full_like(mean, torch.nan),
+            "increment": torch.full_like(low, torch.nan),
         }
-        if "increment" in lines:
-            found["increment"] = mean_square(lines["increment"]).sqrt()
-        if "error" in lines:
-            found["mse"] = mean_square(lines["error"])[0]
+        if "increment" in planes:
+            found["increment"] = mean_square(planes["increment"]).sqrt()
+        if "error" in planes:
+            found["mse"] = mean_square(planes["error"])[0]
         return found
 
     def _magnetic(
@@ -195,17 +198,17 @@ class Measure:
             "div_b_rms": centred / self._b0,
         }
 
-    def _material(self, stack: Tensor, minimum: Tensor, finite: Tensor) -> dict[str, Tensor]:
+    def _material(self, stack: Tensor, finite: Tensor) -> dict[str, Tensor]:
         """Variables of density, and of density and velocity."""
         channels = self.layout.slice("density")
-        density = stack[:, channels]
-        negative = torch.zeros(len(stack), dtype=torch.float64, device=self.device)
-        if bool((minimum[:, channels] < 0).any()):  # counting is dear and seldom needed
-            negative += (density < 0).flatten(1).count_nonzero(1) / self._cells
-        found = {"negative_density": torch.where(finite[:, channels][:, 0], negative, torch.nan)}
+        density = stack[:, channels][:, 0]
+        # A comparison into floats is vectorised, one into bools and its count are not.
+        below = torch.lt(density, 0, out=torch.empty_like(density))
+        fraction = _total(below) / self._cells
+        found = {"negative_density": torch.where(finite[:, channels][:, 0], fraction, torch.nan)}
         if "velocity" in self.layout:
-            energy = _magnitude_squared(stack[:, self.layout.slice("velocity")])
-            found["kinetic_energy"] = _total(energy.mul_(density[:, 0])) / self._cells / 2
+            energy = _magnitude_squared(stack[:, self.layout.slice("velocity")]).mul_(density)
+            found["kinetic_energy"] = _total(energy) / self._cells / 2
         return found
 
 
@@ -241,14 +244,14 @@ def _asks_for_float64(found: dict[str, NDArray[Any]]) -> bool:
     return bool((large | (found["mean"] ** 2 > NEARLY_UNIFORM * found["variance"])).any())
 
 
-def _line_norms(field: Tensor) -> Tensor:
-    """Euclidean norm of each grid line: the last axis is reduced."""
-    return torch.linalg.vector_norm(field, dim=-1)
+def _norms(field: Tensor) -> Tensor:
+    """Euclidean norm of each plane, the last two axes."""
+    return torch.linalg.vector_norm(field, dim=(-2, -1))
 
 
 def _total(field: Tensor) -> Tensor:
-    """Sum over all axes but the first, lines in working precision and their sum in float64."""
-    return field.sum(-1).double().flatten(1).sum(1)
+    """Sum over all axes but the first: planes in working precision, the rest in float64."""
+    return field.sum((-2, -1)).double().view(len(field), -1).sum(1)
 
 
 def _magnitude_squared(vector: Tensor) -> Tensor:

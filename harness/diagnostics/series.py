@@ -31,12 +31,12 @@ def basin(side: xr.Dataset) -> str:
 
 
 def ln_variance(side: xr.Dataset) -> xr.DataArray:
-    """ln var of each channel, (step, channel)."""
+    """Ln var of each channel, (step, channel)."""
     return _ln(side["variance"])
 
 
 def ln_activity(side: xr.Dataset) -> xr.DataArray:
-    """ln of the increments' rms, averaged over 5 steps, (step from 2, channel).
+    """Ln of the increments' rms, averaged over 5 steps, (step from 2, channel).
 
     The increment at step 1 is the jump from truth onto the model, and belongs to step1_vrmse.
     """
@@ -44,7 +44,7 @@ def ln_activity(side: xr.Dataset) -> xr.DataArray:
 
 
 def ln_stencil_divergence(side: xr.Dataset) -> xr.DataArray:
-    """ln of rms(centred div B) / mean |B|, (step)."""
+    """Ln of rms(centred div B) / mean |B|, (step)."""
     return _ln(side["div_b_stencil"])
 
 
@@ -78,7 +78,7 @@ def shape_distance(pred: xr.Dataset, truth: xr.Dataset) -> xr.DataArray:
 
 
 def ln_pileup(side: xr.Dataset) -> xr.DataArray:
-    """ln of energy per mode in [3N/8, N/2) over that in [N/8, N/4), (step, field)."""
+    """Ln of energy per mode in [3N/8, N/2) over that in [N/8, N/4), (step, field)."""
     spectrum = field_spectrum(side)
     values = spectra.pileup(spectrum.values, side["modes"].values)
     return _ln(_over_fields(spectrum, values))

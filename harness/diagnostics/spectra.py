@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {"low": (0.0, 0.25), "mid": (0.25, 0.75), "high": (0.75, 1.0)}
 )
+#: Thickness of a slab of the Fourier lattice, in planes: a quarter of a megabyte at 64^3.
+SLAB = 16
 #: Shells with less than this part of a spectrum's peak are numerical dust.
 DUST = 1e-6
 
@@ -81,8 +83,9 @@ class ShellRows:
     """The modes of a half Fourier lattice, reordered into rows that each lie in one shell.
 
     Summing |F|^2 over rows, then rows over shells, needs no scatter: one gather, one contiguous
-    reduction and one small matrix product.  Rows are filled up with mode 0, the mean, which the
-    caller sets to zero.
+    reduction and one small matrix product.  Each row also lies in one slab of the lattice, so that
+    the gather stays in the cache.  Rows are filled up with mode 0, the mean, which the caller sets
+    to zero.
 
     index: (rows * length,) int32, flat positions in the half lattice.
     length: modes per row.
@@ -97,31 +100,25 @@ class ShellRows:
 
 
 def shell_rows(shape: Sequence[int], guide: Sequence[float] | Array | None) -> ShellRows:
-    """Sort the modes of a real field on `shape` by (shell, conjugate weight) into `ShellRows`."""
+    """Sort the modes of a real field on `shape` into `ShellRows`."""
     smallest = min(shape)
-    # Long enough that there are few rows, short enough that few are part empty.
-    length = max(16, smallest**2 // 64)
-    shell = shell_index(perpendicular_wavenumber(shape, guide), smallest)
-    weight = np.broadcast_to(conjugate_weight(shape[-1]), shell.shape).ravel()
-    shell = shell.ravel()
     n_shells = smallest // 2 + 2
-    rows: list[NDArray[np.int64]] = []
-    row_shell: list[int] = []
-    row_weight: list[float] = []
-    group = 2 * shell + (weight == 2)
+    # Long enough that there are few rows, short enough that few are part empty.
+    length = max(16, smallest**2 // 128)
+    shell = shell_index(perpendicular_wavenumber(shape, guide), smallest)
+    twice = np.broadcast_to(conjugate_weight(shape[-1]) == 2, shell.shape)
+    slab = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)) // SLAB
+    group = ((slab * n_shells + shell) * 2 + twice).ravel()
     group[0] = -1  # the mean belongs to no shell
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(2 * n_shells + 1))
-    for number in range(2 * n_shells):
-        members = order[starts[number] : starts[number + 1]]
-        filled = math.ceil(len(members) / length)
-        rows.append(np.pad(members, (0, filled * length - len(members))))
-        row_shell += [number // 2] * filled
-        row_weight += [1.0 + number % 2] * filled
-    shells = np.zeros((n_shells, len(row_shell)))
-    shells[row_shell, np.arange(len(row_shell))] = row_weight
-    modes = np.bincount(shell[1:], weights=weight[1:], minlength=n_shells).astype(np.int64)
-    return ShellRows(np.concatenate(rows).astype(np.int32), length, shells, modes)
+    order = np.argsort(group, kind="stable")[1:]
+    numbers, starts = np.unique(group[order], return_index=True)
+    members = np.split(order, starts[1:])
+    padded = [np.pad(m, (0, -len(m) % length)) for m in members]
+    row_group = np.repeat(numbers, [len(m) // length for m in padded])
+    shells = np.zeros((n_shells, len(row_group)))
+    shells[row_group // 2 % n_shells, np.arange(len(row_group))] = 1 + row_group % 2
+    modes = np.bincount(shell.ravel()[1:], 1 + twice.ravel()[1:], n_shells).astype(np.int64)
+    return ShellRows(np.concatenate(padded).astype(np.int32), length, shells, modes)
 
 
 def conjugate_weight(cells: int) -> Array:

@@ -64,12 +64,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     result = _result(item, case, finding, outcome, report)
     report.physics = result.model_dump(mode="python")
     report.physics_records = _records(item.config, case, finding)
-    if finding.verdict is not None:
-        # Plain floats: a numpy scalar would stop a whole run under xdist.
-        for name in ("figure", "limit", "margin", "step", "where", "unit", "basis"):
-            report.user_properties.append((name, getattr(finding.verdict, name)))
-    report.user_properties.append(("outcome", outcome))
+    # JUnit takes the properties of the teardown report, which copies the item's.
+    item.user_properties += _properties(finding, outcome)
+    report.user_properties = list(item.user_properties)
     return report
+
+
+def _properties(finding: Finding, outcome: Outcome) -> list[tuple[str, object]]:
+    """Figures for JUnit, as plain types: a numpy scalar would stop a whole run under xdist."""
+    named: list[tuple[str, object]] = [("outcome", outcome)]
+    if finding.verdict is not None:
+        for name in ("figure", "limit", "margin", "step", "where", "unit", "basis"):
+            named.append((name, getattr(finding.verdict, name)))
+    return named
 
 
 def _explanation(item: pytest.Item, finding: Finding) -> str:

@@ -21,7 +21,7 @@ SPECTRUM_STEPS = (0, 1, 10, 25, 50)
 MAX_FLOWS = 40
 
 #: Bytes of pictures on the page, shared by the models; steps are left out to stay within.
-PICTURE_BYTES = 1_600_000
+PICTURE_BYTES = 1_200_000
 
 
 def growth(rollout: Rollout) -> dict[str, Any] | None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from harness.report.outcomes import broken, counts, is_red, seriousness, unreported
 from harness.report.story import Story
-from harness.report.text import counted, criterion_name, duration, number, rerun
+from harness.report.text import counted, criterion_name, duration, number, rerun, window_label
 from harness.results import Run, TestResult
 
-#: Red tests printed in full; the rest is counted.
+#: Entries of red tests printed; the rest is counted.
 MAX_RED = 25
 
 
@@ -50,21 +50,31 @@ def _counts(run: Run) -> str:
 
 
 def _red(run: Run) -> list[str]:
+    """One entry per outcome, criterion and model, with its worst test; then the silent tests."""
     red = sorted((test for test in run.tests if is_red(test, run)), key=seriousness)
     silent = [nodeid for nodeid in unreported(run) if nodeid not in {test.nodeid for test in red}]
     if not red and not silent:
         return ["Nothing is red."]
-    lines = [_red_line(run, test) for test in red]
+    groups: dict[tuple[str, str, str], list[TestResult]] = {}
+    for test in red:
+        groups.setdefault((test.outcome, criterion_name(test), test.model), []).append(test)
+    lines = [_red_line(run, tests) for tests in groups.values()]
     lines += [f"- **missing** {code(nodeid)}: collected, never reported" for nodeid in silent]
     shown = lines[:MAX_RED]
     if len(lines) > MAX_RED:
         shown.append(f"- and {len(lines) - MAX_RED} more, in report.html")
-    return [f"## Red: {len(lines)}", "\n".join(shown)]
+    return [f"## Red: {counted(len(red) + len(silent), 'test')}", "\n".join(shown)]
 
 
-def _red_line(run: Run, test: TestResult) -> str:
-    message = plain(test.message or "no message")
-    return f"- **{test.outcome}** {message}  \n  {code(rerun(test.nodeid, run.provenance.command))}"
+def _red_line(run: Run, tests: Sequence[TestResult]) -> str:
+    worst = tests[0]
+    label = window_label(run, worst.protocol, worst.simulation, worst.window)
+    where = f"{worst.model} on {label}"
+    if len(tests) > 1:
+        where += f", the worst of {len(tests)}"
+    message = worst.message or criterion_name(worst)
+    command = code(rerun(worst.nodeid, run.provenance.command))
+    return f"- **{worst.outcome}** {plain(message)} ({plain(where)})  \n  {command}"
 
 
 def _table(run: Run) -> str:

@@ -1,7 +1,7 @@
 """One sentence per model, assembled from verdicts and recorded figures.
 
 Every clause depends on a figure of the run; a clause without its figure is left out.  Medians are
-over windows and say so; "from step n" is the earliest step at which any window breaks the limit.
+over windows and say so; "as early as step n" is the first step at which any window breaks the limit.
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ def _rollout(tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Seq
 def _loss(
     unbounded: Sequence[TestResult], bounded: Sequence[TestResult], rollouts: Sequence[Rollout]
 ) -> str:
-    """`loses the magnetic field in 12 of 12 windows, from step 31 on`."""
+    """`loses the magnetic field in 7 of 12 windows, as early as step 31`."""
     places = Counter(_field(test) for test in unbounded)
     field = places.most_common(1)[0][0]
     here = [test for test in unbounded if _field(test) == field]
     first = min((s for test in here if (s := _first_broken(test)) is not None), default=None)
-    when = "" if first is None else f", from step {first} on"
+    when = "" if first is None else f", as early as step {first}"
     fades = [_fades(test, rollouts) for test in here]
     known = [fade for fade in fades if fade is not None]
     verb = "lets {} fade" if known and all(known) else "loses {}"

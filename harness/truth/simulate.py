@@ -31,7 +31,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from harness.truth.initial import STATES, noise, shipped_states
+from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import VERSION, Settings, Solver, SolverError
 from harness.truth.spectral import resample
 from harness.truth.well_format import create, write_statistics
@@ -101,14 +101,15 @@ def default_recipe(split: str, grid: int | None = None) -> Recipe:
     )
 
 
-def data_id(recipe: Recipe) -> str:
-    """SHA-256 of what determines the data: recipe, solver version and shipped states.
+def data_id(recipe: Recipe, seed: int) -> str:
+    """SHA-256 of what determines one simulation: recipe, seed, solver version and shipped state.
 
     Not of the produced bytes: two machines differ in the last digits and still have the same truth.
     """
-    digest = hashlib.sha256(json.dumps([VERSION, asdict(recipe)], sort_keys=True).encode())
+    causes = asdict(replace(recipe, seeds=(seed,)))
+    digest = hashlib.sha256(json.dumps([VERSION, causes], sort_keys=True).encode())
     if recipe.shipped:
-        digest.update(STATES.read_bytes())
+        digest.update(shipped_states()[f"s{seed}"].numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -144,11 +145,11 @@ def spin_up(recipe: Recipe, seed: int, on_frame: Callable[[int], None] | None = 
     return frame
 
 
-def is_finished(recipe: Recipe, path: Path) -> bool:
-    """Whether `path` is a readable file that this very recipe has made."""
+def is_finished(recipe: Recipe, seed: int, folder: Path) -> bool:
+    """Whether there is a readable file of this simulation that this very recipe has made."""
     try:
-        with h5py.File(path) as file:
-            return bool(file.attrs.get("data_id") == data_id(recipe))
+        with h5py.File(recipe.file(folder, seed)) as file:
+            return bool(file.attrs.get("data_id") == data_id(recipe, seed))
     except OSError:
         return False
 
@@ -166,12 +167,12 @@ def write_simulation(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if is_finished(recipe, path):
+        if is_finished(recipe, seed, folder):
             return path
         solver = Solver(recipe.settings)
         frame = spin_up(recipe, seed, on_frame)
         with create(partial, recipe.frames, recipe.stored, recipe.settings) as file:
-            file.attrs["data_id"] = data_id(recipe)
+            file.attrs["data_id"] = data_id(recipe, seed)
             file.attrs["seed"] = seed
             for i in range(recipe.frames):
                 if i > 0:
@@ -218,7 +219,7 @@ def generate(
         (recipe, seed)
         for recipe in recipes
         for seed in recipe.seeds
-        if not is_finished(recipe, recipe.file(folder, seed))
+        if not is_finished(recipe, seed, folder)
     ]
     if missing:
         _run(missing, folder, workers, on_progress)

@@ -1,0 +1,1 @@
+"""Speed of the harness, against bare transforms and plain implementations."""

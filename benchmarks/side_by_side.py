@@ -1,0 +1,141 @@
+"""What the diagnostics of a rollout cost, side by side: `python -m benchmarks.side_by_side`.
+
+In one process with one thread, in interleaved rounds, by CPU time (other work on the machine
+inflates wall time): a bare FFT of a frame pair, the full set of diagnostics of the same pair, and a
+plain numpy implementation with one mask per shell.  Figures are medians of per-round ratios.
+
+The full set is every variable of a record: those of `Measure`, and those derived from a whole
+rollout, at one step's share.  A variable that was not timed, or that the numpy reference does not
+know, is an error.  Exit status 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+import xarray as xr
+from torch import Tensor
+
+from benchmarks.memory import extra_memory
+from benchmarks.turbulence import frame_pairs
+from harness.diagnostics.derived import derive
+from harness.diagnostics.measure import Measure
+from harness.fields import MHD
+from harness.rollout import roll
+from tests import reference_diagnostics as reference
+
+GUIDE = (1.0, 0.1, 0.05)
+STEPS = 50
+#: At 64^3: the full set over a bare FFT; the reference over the full set; MB; MB.
+AT_MOST_FFT, AT_LEAST_REFERENCE, AT_MOST_MEMORY, AT_MOST_GROWTH = 2.7, 20.0, 64.0, 4.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure and whether it is met."""
+
+    name: str
+    figure: float
+    limit: str
+    met: bool
+
+
+def require_all_timed(record: Collection[str], timed: Collection[str]) -> None:
+    """Raises ValueError: names the variables of a record that nothing timed produces."""
+    missing = sorted(set(record) - set(timed))
+    if missing:
+        raise ValueError(f"not timed: {', '.join(missing)}")
+
+
+def require_same(measured: Collection[str], known: Collection[str]) -> None:
+    """Raises ValueError: names the variables that only one of two implementations produces."""
+    different = sorted(set(measured) ^ set(known))
+    if different:
+        raise ValueError(f"in Measure or in the reference only: {', '.join(different)}")
+
+
+def record_of(measure: Measure, stack: Tensor, steps: int) -> xr.Dataset:
+    """The measured part of a record, of a rollout that stands still."""
+    sources = [lambda step, frame=frame: frame for frame in stack]
+    data = roll(sources, ("truth", "prediction"), steps, measure)
+    return data.assign_attrs(cells=stack[0, 0].numel())
+
+
+def cpu_ms(work: Callable[[], object]) -> float:
+    """CPU time of one call, in ms."""
+    start = time.process_time()
+    work()
+    return 1e3 * (time.process_time() - start)
+
+
+def compare(grid: int, rounds: int, slow_rounds: int) -> list[Goal]:
+    """Time everything, print the table, and say which goals are met."""
+    stack, previous = frame_pairs(grid, GUIDE)
+    measure = Measure(MHD, (grid,) * 3, GUIDE)
+    rollout = record_of(measure, stack, STEPS)
+    derived = set(derive(rollout.copy())) - set(rollout)
+    found, known = measure(stack, previous), reference.measure(MHD, stack, previous, GUIDE)
+    require_same(measure.variables, found)
+    require_same(measure.variables, known)
+    require_all_timed(derive(rollout.copy()), set(found) | derived)
+
+    work: dict[str, Callable[[], object]] = {
+        "bare rfftn": lambda: torch.fft.rfftn(stack, dim=(2, 3, 4)),
+        "measured variables": lambda: measure(stack, previous),
+        "derived variables": lambda: derive(rollout.copy()),
+        "numpy, mask per shell": lambda: reference.measure(MHD, stack, previous, GUIDE),
+    }
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for number in range(rounds):
+        for name, call in work.items():
+            if number < slow_rounds or not name.startswith("numpy"):
+                times[name].append(cpu_ms(call))
+    bare, slow = times["bare rfftn"], times["numpy, mask per shell"]
+    times["derived variables"] = [ms / STEPS for ms in times["derived variables"]]
+    full = [m + d for m, d in zip(times["measured variables"], times["derived variables"])]
+    times["full set"] = full
+
+    print(f"{grid}^3, {rounds} rounds, torch {torch.__version__}; CPU ms per frame pair")
+    print(f"{'':24s}{'min':>9s}{'median':>9s}{'/ bare rfftn':>14s}")
+    for name, values in times.items():
+        over_bare = median(v / b for v, b in zip(values, bare, strict=False))
+        print(f"{name:24s}{min(values):9.2f}{median(values):9.2f}{over_bare:14.2f}")
+    print(f"{len(measure.variables)} measured and {len(derived)} derived variables timed:")
+    print("  " + ", ".join([*measure.variables, *sorted(derived)]))
+
+    ratio = median(f / b for f, b in zip(full, bare, strict=True))
+    gain = median(s / f for s, f in zip(slow, full, strict=False))
+    memory, memory_short = extra_memory(grid, STEPS), extra_memory(grid, 4)
+    growth = memory - memory_short
+    return [
+        Goal("full set / bare rfftn", ratio, f"<= {AT_MOST_FFT}", ratio <= AT_MOST_FFT),
+        Goal("numpy / full set", gain, f">= {AT_LEAST_REFERENCE}", gain >= AT_LEAST_REFERENCE),
+        Goal("extra memory, MB", memory, f"<= {AT_MOST_MEMORY}", memory <= AT_MOST_MEMORY),
+        Goal("of it from 4 to 50 steps", growth, f"<= {AT_MOST_GROWTH}", growth <= AT_MOST_GROWTH),
+    ]
+
+
+def main() -> int:
+    """Exit status: 0 if every goal is met."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--grid", type=int, default=64, help="cells along each axis")
+    parser.add_argument("--rounds", type=int, default=25, help="interleaved rounds")
+    parser.add_argument("--slow-rounds", type=int, default=3, help="rounds of the numpy reference")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    goals = compare(options.grid, options.rounds, options.slow_rounds)
+    print("goals at 64^3")
+    for goal in goals:
+        verdict = "met" if goal.met else "MISSED"
+        print(f"  {goal.name:26s}{goal.figure:9.2f}  {goal.limit:10s}{verdict}")
+    return 0 if all(goal.met for goal in goals) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
