@@ -98,7 +98,8 @@ def compare(grid: int, rounds: int, slow_rounds: int) -> list[Goal]:
                 times[name].append(cpu_ms(call))
     bare, slow = times["bare rfftn"], times["numpy, mask per shell"]
     times["derived variables"] = [ms / STEPS for ms in times["derived variables"]]
-    full = [m + d for m, d in zip(times["measured variables"], times["derived variables"])]
+    measured, shared = times["measured variables"], times["derived variables"]
+    full = [m + d for m, d in zip(measured, shared, strict=True)]
     times["full set"] = full
 
     print(f"{grid}^3, {rounds} rounds, torch {torch.__version__}; CPU ms per frame pair")

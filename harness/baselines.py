@@ -116,9 +116,7 @@ class Baseline:
         return BaselineStorage()
 
     def _entries(self, suite: str) -> dict[str, Any]:
-        collection = self._storage.read_snapshot_collection(
-            snapshot_location=str(self._file(suite))
-        )
+        collection = self._storage.read_snapshot_collection(snapshot_location=str(self._file(suite)))
         return {s.name: json.loads(str(s.data)) for s in collection}
 
     def conditions(self, suite: str) -> dict[str, Any] | None:

@@ -72,9 +72,7 @@ def simulate(
                 tasks[name] = progress.add_task(name, total=total)
             progress.update(tasks[name], completed=done)
 
-        folder = truth.ensure(
-            root, splits=tuple(split), workers=workers, grid=grid, on_progress=show
-        )
+        folder = truth.ensure(root, splits=tuple(split), workers=workers, grid=grid, on_progress=show)
     Console().print(str(folder), soft_wrap=True)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import h5py
+import numpy as np
 import torch
 import xarray as xr
 
@@ -115,9 +119,7 @@ class Engine:
         if name in self.done:
             return self.done[name].record
         if name in self._failures:
-            raise RolloutError(f"{job} failed before: {self._failures[name]}") from self._failures[
-                name
-            ]
+            raise RolloutError(f"{job} failed before: {self._failures[name]}") from self._failures[name]
         record = self.store.get(name)
         started, made = time.perf_counter(), False
         if record is None:
@@ -154,9 +156,7 @@ class Engine:
         history = torch.stack([frames.read(window.start + i) for i in range(window.n_history)])
         interventions = [Intervention(name, layout) for name in job.model.interventions]
         surrogate = self.surrogate(job.model)
-        return Rolled(
-            surrogate, window, history.to(self.device), job.draw, precision, interventions
-        )
+        return Rolled(surrogate, window, history.to(self.device), job.draw, precision, interventions)
 
     def _roll(
         self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames
@@ -164,14 +164,14 @@ class Engine:
         steps = job.window.steps
         started = time.perf_counter()
         guide = _guide(job, frames)
-        data = roll(
-            sources,
-            sides,
-            steps,
-            self._measure(job, guide),
-            on_step=lambda step, frame: self._on_step(job, step, steps),
-            keep_slices=job.kind == "rollout",
-        )
+        with self._keeper(job) as keep:
+
+            def on_step(step: int, frame: torch.Tensor) -> None:
+                keep(step, frame)
+                self._on_step(job, step, steps)
+
+            measure = self._measure(job, guide)
+            data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout")
         data = data.assign_attrs(
             kind=job.kind,
             simulation=job.window.simulation.name,
@@ -185,6 +185,29 @@ class Engine:
             seconds=time.perf_counter() - started,
         )
         return derive(data)
+
+    @contextmanager
+    def _keeper(self, job: Job) -> Iterator[Callable[[int, torch.Tensor], None]]:
+        """Writes every predicted frame of a job beside its record, one by one, if it asks for it."""
+        if not job.keep_fields:
+            yield lambda step, frame: None
+            return
+        target = self.store.fields(self.key(job))
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        window = job.window
+        shape = (window.steps + 1, window.simulation.layout.n_channels, *window.simulation.shape)
+        try:
+            with h5py.File(temporary, "w") as file:
+                frames = file.create_dataset("frames", shape, "f4", fillvalue=np.nan)
+                frames.attrs["channels"] = window.simulation.layout.channels
+
+                def keep(step: int, frame: torch.Tensor) -> None:
+                    frames[step] = frame.float().cpu().numpy()
+
+                yield keep
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _guide(job: Job, frames: Frames) -> tuple[float, ...]:

@@ -52,9 +52,7 @@ def divfree(frame: Tensor, history: Tensor, layout: FieldLayout) -> Tensor:
     k_squared = sum(k.square() for k in vectors)
     divergence = sum(k * mode for k, mode in zip(vectors, modes, strict=True))
     longitudinal = divergence / torch.where(k_squared == 0, 1, k_squared)
-    projected = torch.stack(
-        [mode - k * longitudinal for k, mode in zip(vectors, modes, strict=True)]
-    )
+    projected = torch.stack([mode - k * longitudinal for k, mode in zip(vectors, modes, strict=True)])
     result = frame.clone()
     result[channels] = torch.fft.irfftn(projected, s=shape, dim=axes)
     return result

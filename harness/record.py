@@ -68,6 +68,10 @@ class Store:
         """Where the record of a key lies, or would lie."""
         return self.root / key[:2] / f"{key}.nc"
 
+    def fields(self, key: str) -> Path:
+        """Where the predicted frames of a record lie, if they were kept."""
+        return self.path(key).with_suffix(".frames.h5")
+
     def get(self, key: str) -> Record | None:
         """The stored record, None if there is none.  An unreadable file counts as none."""
         path = self.path(key)
@@ -76,7 +80,7 @@ class Store:
         try:
             with xr.open_dataset(path, engine="netcdf4") as stored:
                 return Record(key, stored.load())
-        except (OSError, ValueError, KeyError):
+        except (OSError, RuntimeError, ValueError, KeyError):
             # Writes are atomic, so this is damage from outside: measuring again mends it.
             return None
 
@@ -90,7 +94,7 @@ class Store:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError
             raise StoreError(f"cannot write record {path}: {error}") from error
         finally:
             with suppress(OSError):

@@ -73,9 +73,7 @@ class Verdict(_Model):
     steps: tuple[int, ...] = ()
     curve: tuple[float, ...] = ()
     limit_curve: tuple[float, ...] = ()
-    basis: str = (
-        ""  # where the limit comes from: "W: 1.25 x range of 636 truth frames, 6 simulations"
-    )
+    basis: str = ""  # where the limit comes from: "W: 1.25 x range of 636 truth frames, 6 simulations"
 
 
 class TestResult(_Model):
@@ -93,9 +91,7 @@ class TestResult(_Model):
     outcome: Outcome
     message: str = ""  # one line, figure first
     verdict: Verdict | None = None
-    values: dict[str, float | str | None] = Field(
-        default_factory=dict
-    )  # recorded beside the verdict
+    values: dict[str, float | str | None] = Field(default_factory=dict)  # recorded beside the verdict
     baseline: Expectation | None = None
     records: tuple[str, ...] = ()  # keys of the records the test read; file records/<key>.nc
     seconds: float = 0.0

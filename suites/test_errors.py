@@ -16,10 +16,7 @@ def test_step1_vrmse(record, judge, note):
     truth = record.truth.sel(step=1)
     cells = record.data.attrs["cells"]
     model, persistence = (
-        {
-            name: float(vrmse(mse.values, truth["variance"].values, cells, name))
-            for name in CONVENTIONS
-        }
+        {name: float(vrmse(mse.values, truth["variance"].values, cells, name)) for name in CONVENTIONS}
         for mse in (record.data["mse"].sel(step=1), np.square(truth["increment"]))
     )
     for name in CONVENTIONS:

@@ -20,6 +20,4 @@ def test_perpendicular_isotropy(record, ensemble, judge, note):
     note["basin"] = basin(record.pred)
     width = ensemble.width(anisotropy)
     limit = np.maximum(width.value, INSTANTANEOUS)
-    judge(
-        departure(record, anisotropy), limit, "|A_p - A_u|", f"max({INSTANTANEOUS}, {width.basis})"
-    )
+    judge(departure(record, anisotropy), limit, "|A_p - A_u|", f"max({INSTANTANEOUS}, {width.basis})")

@@ -18,9 +18,7 @@ def figures(case, record, criterion):
     return float(ratio[-1])
 
 
-@property_test(
-    reads=[rollout()], population=True, criteria=("step1_vrmse", "lambda", "div_b_growth")
-)
+@property_test(reads=[rollout()], population=True, criteria=("step1_vrmse", "lambda", "div_b_growth"))
 def test_population(records, criterion, note):
     """What is typical of the model, and how much its simulations scatter.
 

@@ -30,6 +30,4 @@ def test_spectral_slope(record, criterion, protocol, ensemble, judge):
         distance = series.shape_distance(record.pred, record.truth)
         judge(distance, width, "max |ln(E_p/E_u)|")
     else:
-        judge(
-            departure(record, series.ln_pileup), ensemble.width(series.ln_pileup), "|d ln pile-up|"
-        )
+        judge(departure(record, series.ln_pileup), ensemble.width(series.ln_pileup), "|d ln pile-up|")

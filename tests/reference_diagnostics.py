@@ -31,30 +31,35 @@ def perpendicular(shape: Sequence[int], guide: Sequence[float] | None) -> Array:
     if guide is None or not np.any(guide):
         return np.sqrt((k**2).sum(0))
     b = np.asarray(guide) / np.sqrt(np.sum(np.square(guide)))
+
+    def squared(k: Array) -> Array:
+        return (k**2).sum(0) - np.tensordot(b, k, 1) ** 2
+
+    result = squared(k)
+    ambiguous = (k == -min(shape) / 2).any(0)
+    k = k[:, ambiguous]
     nyquist = k == -min(shape) / 2
-    squares = []
-    for signs in itertools.product((1, -1), repeat=len(shape)):
-        flip = np.reshape(signs, (-1, *[1] * len(shape)))
-        signed = np.where(nyquist, flip * k, k)
-        squares.append((signed**2).sum(0) - np.tensordot(b, signed, 1) ** 2)
-    return np.sqrt(np.abs(np.mean(squares, axis=0)))
+    signs = itertools.product((1, -1), repeat=len(shape))
+    both = [squared(np.where(nyquist, np.reshape(sign, (-1, 1)) * k, k)) for sign in signs]
+    result[ambiguous] = np.mean(both, axis=0)
+    return np.sqrt(np.abs(result))
 
 
-def shell_masks(shape: Sequence[int], guide: Sequence[float] | None) -> list[NDArray[np.bool_]]:
-    """One mask per shell, the last being everything beyond N/2; the mean is in none."""
-    k_perp = perpendicular(shape, guide)
-    last = min(shape) // 2
-    masks = [(k_perp >= shell - 0.5) & (k_perp < shell + 0.5) for shell in range(last + 1)]
-    masks.append(k_perp >= last + 0.5)
-    for mask in masks:
-        mask[(0,) * len(shape)] = False
-    return masks
+def shell_mask(k_perp: Array, shell: int) -> NDArray[np.bool_]:
+    """The modes of one shell, the last being everything beyond N/2; the mean is in none."""
+    last = min(k_perp.shape) // 2
+    mask = k_perp >= shell - 0.5
+    if shell <= last:
+        mask &= k_perp < shell + 0.5
+    mask[(0,) * k_perp.ndim] = False
+    return mask
 
 
-def spectrum(channel: Array, masks: list[NDArray[np.bool_]]) -> Array:
+def spectrum(channel: Array, k_perp: Array) -> Array:
     """Energy of one channel in each shell."""
     power = np.abs(np.fft.fftn(channel) / channel.size) ** 2
-    return np.array([power[mask].sum() for mask in masks])
+    shells = range(min(channel.shape) // 2 + 2)
+    return np.array([power[shell_mask(k_perp, shell)].sum() for shell in shells])
 
 
 def divergence_spectral(b: Array) -> float:
@@ -82,7 +87,7 @@ def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence
     """Every single-frame diagnostic."""
     space = tuple(range(1, u.ndim))
     magnetic = "magnetic_field" in layout
-    masks = shell_masks(u.shape[1:], guide if magnetic else None)
+    k_perp = perpendicular(u.shape[1:], guide if magnetic else None)
     step = np.full(u.shape, np.nan) if previous is None else u - previous
     found: dict[str, Any] = {
         "mean": u.mean(space),
@@ -91,7 +96,7 @@ def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence
         "maximum": u.max(space),
         "finite": np.isfinite(u).all(space),
         "increment": np.sqrt((step**2).mean(space)),
-        "spectrum": np.stack([spectrum(channel, masks) for channel in u]),
+        "spectrum": np.stack([spectrum(channel, k_perp) for channel in u]),
     }
     if "density" in layout:
         rho = u[layout.slice("density")][0]

@@ -75,9 +75,7 @@ def test_a_frame_of_another_shape_is_refused(toy_bench: Toy) -> None:
 
 
 def test_out_of_memory_is_an_error_of_that_rollout_only(toy_bench: Toy) -> None:
-    body = (
-        "if window.simulation.name == 'wave1': raise torch.cuda.OutOfMemoryError('3.5 GiB wanted')"
-    )
+    body = "if window.simulation.name == 'wave1': raise torch.cuda.OutOfMemoryError('3.5 GiB wanted')"
     toy_bench.model(0.0, body=body)
     assert toy_bench.pytest() == 1
     outcomes = {r.simulation: r.outcome for r in toy_bench.run.tests if r.criterion}
@@ -99,6 +97,9 @@ def test_a_failed_job_fails_at_once_the_second_time(monkeypatch: pytest.MonkeyPa
     class Empty:
         def get(self, key: str) -> None:
             return None
+
+        def put(self, key: str, data: object) -> None:
+            raise AssertionError("nothing was made")
 
         def lock(self, key: str) -> torch.no_grad:
             return torch.no_grad()

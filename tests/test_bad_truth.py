@@ -180,9 +180,7 @@ def test_truth_that_is_not_finite_names_file_field_and_frame(
     (simulation,) = scan_truth(folder).simulations
     with Frames(simulation) as source:
         source.read(1)
-        with pytest.raises(
-            TruthError, match=r"frame 2 .*1 of \d+ values NaN or infinite"
-        ) as caught:
+        with pytest.raises(TruthError, match=r"frame 2 .*1 of \d+ values NaN or infinite") as caught:
             source.read(2)
         source.read(3)
     assert caught.value.file == path

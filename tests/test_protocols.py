@@ -21,9 +21,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
 
 
-def write(
-    root: Path, dataset: str, stem: str, n_frames: int, n: int = 2, **options: object
-) -> Path:
+def write(root: Path, dataset: str, stem: str, n_frames: int, n: int = 2, **options: object) -> Path:
     """A file in which every value of frame i is i, but for a digit that tells the files apart."""
     frames = np.broadcast_to(
         np.arange(n_frames, dtype="f4").reshape(-1, 1, 1, 1, 1), (n_frames, 7, n, n, n)
@@ -134,9 +132,7 @@ def test_too_few_frames_are_reported_and_the_others_run(tmp_path: Path) -> None:
     write(tmp_path, "simulated", "a", 105)
     write(tmp_path, "simulated", "b", 106)
     write(tmp_path, "simulated", "c", 52)
-    cut, problems = protocols.windows(
-        protocols.load("simulated"), scan(tmp_path, "simulated", "test")
-    )
+    cut, problems = protocols.windows(protocols.load("simulated"), scan(tmp_path, "simulated", "test"))
     assert [(w.simulation.name, w.index) for w in cut] == [("s0", 0), ("s1", 0), ("s1", 1)]
     assert [str(p.file)[-6:] for p in problems] == ["a.hdf5", "c.hdf5", "c.hdf5"]
     assert "simulation s0 has too few frames for window 1" in str(problems[0])
@@ -147,9 +143,7 @@ def test_too_few_frames_are_reported_and_the_others_run(tmp_path: Path) -> None:
 def test_mixed_resolutions_leave_the_most_common(tmp_path: Path) -> None:
     for stem, n in (("a", 4), ("b", 2), ("c", 2)):
         write(tmp_path, "simulated", stem, 106, n)
-    cut, problems = protocols.windows(
-        protocols.load("simulated"), scan(tmp_path, "simulated", "test")
-    )
+    cut, problems = protocols.windows(protocols.load("simulated"), scan(tmp_path, "simulated", "test"))
     assert {w.simulation.name for w in cut} == {"s1", "s2"}
     (problem,) = problems
     assert problem.file is not None and problem.file.stem == "a"
@@ -162,9 +156,7 @@ def test_missing_fields_and_the_scans_own_problems_are_reported(tmp_path: Path) 
     fluid = FieldLayout(("density", "velocity"), (0, 1))
     write_well_file(good.with_name("b.hdf5"), random_frames(106, 2, fluid), fluid)
     good.with_name("c.hdf5").write_text("broken")
-    cut, problems = protocols.windows(
-        protocols.load("simulated"), scan(tmp_path, "simulated", "test")
-    )
+    cut, problems = protocols.windows(protocols.load("simulated"), scan(tmp_path, "simulated", "test"))
     assert {w.simulation.name for w in cut} == {"s0"}
     assert "c.hdf5" in str(problems[0])
     assert "simulation s1 misses magnetic_field" in str(problems[1])
@@ -174,9 +166,7 @@ def test_missing_fields_and_the_scans_own_problems_are_reported(tmp_path: Path) 
 def test_nothing_usable_is_no_window_and_all_problems(tmp_path: Path) -> None:
     path = tmp_path / "a.hdf5"
     path.write_text("broken")
-    cut, problems = protocols.windows(
-        protocols.load("simulated"), scan(tmp_path, "simulated", "test")
-    )
+    cut, problems = protocols.windows(protocols.load("simulated"), scan(tmp_path, "simulated", "test"))
     assert (cut, len(problems)) == ((), 1)
 
 

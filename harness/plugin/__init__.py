@@ -1,12 +1,13 @@
 """The pytest plugin, one module per concern.
 
-options: the command line.  session: what one run knows.  collection: cases, order, expected
+options: the command line.  gpus: one for each worker.  session: what one run knows.  collection: cases, order, expected
 failures.  fixtures: record, ensemble, judge, note.  reporting: results.json, JUnit and the report
 folder.  terminal: the physics summary and progress.
 """
 
 pytest_plugins = [
     "harness.plugin.options",
+    "harness.plugin.gpus",
     "harness.plugin.session",
     "harness.plugin.collection",
     "harness.plugin.fixtures",

@@ -118,9 +118,7 @@ def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Reco
 
 
 @pytest.fixture
-def records(
-    request: pytest.FixtureRequest, case: Case, physics: Session
-) -> list[tuple[Case, Record]]:
+def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
     """For a population property: the record of every window of the model and protocol."""
     declaration = property_of(request.node)
     assert declaration is not None

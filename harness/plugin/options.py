@@ -52,9 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--data", type=Path, metavar="DIR", help="folder with The Well's data sets "
         "(default: $HARNESS_DATA, else the harness's cache)")  # fmt: skip
     add("--device", default="auto", help="cpu, cuda, cuda:1, or auto (default)")
-    add(
-        "--precision", default="fp32", choices=sorted(DTYPES), help="of the rollouts (default fp32)"
-    )
+    add("--precision", default="fp32", choices=sorted(DTYPES), help="of the rollouts (default fp32)")
     add("--draw", default="seeded", choices=["seeded", "none"],
         help="random numbers of stochastic models: seeded (default) or none")  # fmt: skip
     add("--steps", type=int, metavar="N", help="predict N steps instead of the protocol's")
@@ -113,6 +111,5 @@ def _device(name: str) -> str:
 def given(config: pytest.Config) -> bool:
     """Whether the command line uses any of our options."""
     return any(
-        config.getoption(name) not in (None, False, "auto", "fp32", "seeded")
-        for name in DESTINATIONS
+        config.getoption(name) not in (None, False, "auto", "fp32", "seeded") for name in DESTINATIONS
     )

@@ -253,9 +253,7 @@ class Collector:
             started=self._started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._clock,
             exit_status=int(exitstatus),
-            provenance=provenance.collect(
-                physics.plan, _command(self._config), _workers(self._config)
-            ),
+            provenance=provenance.collect(physics.plan, _command(self._config), _workers(self._config)),
             models=tuple(
                 self.models.get(s.label) or ModelEntry(name=s.label, fingerprint="", n_history=0)
                 for s in physics.plan.models

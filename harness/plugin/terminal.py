@@ -66,9 +66,7 @@ def _print_changes(console: Console, collector: Collector) -> None:
         for change in collector.changes:
             table.add_row(change.baseline, Text(change.name), change.before, change.after)
         console.print(table)
-    elif (
-        collector.run and collector._config.getoption("update_baselines") and not collector.refusal
-    ):
+    elif collector.run and collector._config.getoption("update_baselines") and not collector.refusal:
         console.print("baselines unchanged")
 
 

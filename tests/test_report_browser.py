@@ -1,0 +1,197 @@
+"""The report page in a real browser: it draws, filters, sorts, prints, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import harness.report
+from harness.report import sections
+from harness.results import Run
+from tests import chromium
+from tests.chromium import Tab
+from tests.report_example import HOSTILE, build_example
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    folder = tmp_path_factory.mktemp("plain")
+    run = build_example(folder)
+    harness.report.build(folder)
+    return run, folder
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    folder = tmp_path_factory.mktemp("hostile")
+    run = build_example(folder, hostile=True, simulations=2)
+    harness.report.build(folder)
+    return run, folder
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    executable = chromium.find()
+    if executable is None:
+        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
+        if os.environ.get("CI"):
+            pytest.fail(advice)
+        pytest.skip(advice)
+    with chromium.browser(executable) as tab:
+        yield tab
+
+
+def opened(tab: Tab, folder: Path, width: int = 1280, *, dark: bool = False) -> Tab:
+    tab.requests.clear()
+    tab.errors.clear()
+    tab.dialogs.clear()
+    tab.open(folder / "report.html", width, dark=dark)
+    return tab
+
+
+def draw_everything(tab: Tab) -> None:
+    """Bring every plot into view, one after the other."""
+    count = tab.evaluate("document.querySelectorAll('figure.plot').length")
+    for index in range(count):
+        figure = f"document.querySelectorAll('figure.plot')[{index}]"
+        tab.evaluate(f"{figure}.scrollIntoView({{behavior: 'instant'}})")
+        tab.wait(f"!!{figure}.dataset.drawn && !!{figure}.querySelector('svg.main-svg')")
+
+
+def quiet(tab: Tab) -> None:
+    """No console error, no dialog, and nothing asked for but the page itself."""
+    assert tab.errors == []
+    assert tab.dialogs == []
+    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert sum(url.startswith("file:") for url in tab.requests) == 1
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_everything_draws_without_error_request_or_sideways_scroll(
+    tab: Tab, example: tuple[Run, Path], width: int, dark: bool
+) -> None:
+    opened(tab, example[1], width, dark=dark)
+    draw_everything(tab)
+    quiet(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("document.querySelectorAll('#plane-rows canvas').length") == 6
+    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(v) for v in re.findall(r"\d+", paper)[:3]) / 3
+    assert (brightness < 60) == dark
+
+
+def test_hostile_names_do_nothing_in_a_browser(tab: Tab, hostile: tuple[Run, Path]) -> None:
+    opened(tab, hostile[1], 390)
+    draw_everything(tab)
+    quiet(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert tab.evaluate("document.querySelector('th.model').textContent.trim()") == HOSTILE[0]
+    assert tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
+    assert HOSTILE[1] in tab.evaluate("document.getElementById('flow-rollout').textContent")
+    legend = tab.evaluate("document.querySelector('figure.plot .legend').textContent")
+    assert HOSTILE[0] in legend and HOSTILE[1] in legend
+
+
+def test_the_page_may_not_use_the_network(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    blocked = tab.evaluate("fetch('http://127.0.0.1:9/').then(() => 'went', () => 'blocked')")
+    assert blocked == "blocked"
+    assert any("Content Security Policy" in error for error in tab.errors)
+
+
+VISIBLE = "Array.from(document.querySelectorAll('#matrix a.cell'))" \
+    ".filter(c => c.offsetParent && !c.classList.contains('faded'))"  # fmt: skip
+
+
+def test_filters_leave_what_was_asked_for(tab: Tab, example: tuple[Run, Path]) -> None:
+    run, _ = example
+    opened(tab, example[1])
+    assert tab.evaluate(f"{VISIBLE}.length") == len(run.tests)
+    tab.evaluate("document.querySelector('button[data-outcome=expected]').click()")
+    expected = [t for t in run.tests if t.outcome == "expected"]
+    assert tab.evaluate(f"{VISIBLE}.length") == len(expected)
+    tab.evaluate("document.querySelector('button[data-model=\"0\"]').click()")
+    assert tab.evaluate(f"{VISIBLE}.length") == sum(t.model == "conv-mini" for t in expected)
+    tab.evaluate("document.getElementById('filter-reset').click()")
+    assert tab.evaluate(f"{VISIBLE}.length") == len(run.tests)
+    for text, kept in (("div_b", lambda t: t.property == "div_b_ratio"),
+                       ("s3-w1", lambda t: (t.simulation, t.window) == ("s3", 1))):  # fmt: skip
+        tab.evaluate(f"""{{ const box = document.getElementById('filter-text');
+            box.value = '{text}'; box.dispatchEvent(new Event('input')); }}""")
+        assert tab.evaluate(f"{VISIBLE}.length") == sum(kept(t) for t in run.tests)
+
+
+def test_tables_sort_by_value(tab: Tab, example: tuple[Run, Path]) -> None:
+    run, _ = example
+    opened(tab, example[1])
+    table = "document.getElementById('{}').querySelector('table')".format(
+        sections.ids(run)["bounded_rollout"]
+    )
+    column = f"Array.from({table}.tBodies, b => b.rows[0].cells[3].dataset.sort)"
+    figures = sorted(t.verdict.figure for t in run.tests
+                     if t.property == "bounded_rollout" and t.verdict)  # fmt: skip
+    tab.evaluate(f"{table}.tHead.rows[0].cells[3].querySelector('button').click()")
+    assert [float(v) for v in tab.evaluate(column)] == figures
+    tab.evaluate(f"{table}.tHead.rows[0].cells[3].querySelector('button').click()")
+    assert [float(v) for v in tab.evaluate(column)] == figures[::-1]
+    assert tab.evaluate(f"{table}.tHead.rows[0].cells[3].ariaSort") == "descending"
+
+
+def test_the_matrix_works_from_the_keyboard(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    tab.evaluate("document.querySelector('#matrix a.cell').focus()")
+    assert tab.evaluate(f"{VISIBLE}.filter(c => c.tabIndex === 0).length") == 1
+    for key in ("ArrowDown", "ArrowRight"):
+        tab.press(key)
+    label = tab.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label.startswith("bounded_rollout: fno-mini on s0-w1")
+    assert tab.evaluate("document.getElementById('readout').textContent").startswith(label)
+
+
+def test_a_square_leads_to_its_curve_and_row(tab: Tab, example: tuple[Run, Path]) -> None:
+    run, _ = example
+    opened(tab, example[1])
+    index = next(i for i, t in enumerate(run.tests)
+                 if t.outcome == "regression")  # fmt: skip
+    tab.evaluate(f"document.querySelector('a.cell[data-case=\"{index}\"]').click()")
+    section = sections.ids(run)["div_b_ratio[spectral]"]
+    assert tab.evaluate("location.hash") == f"#{section}"
+    assert tab.evaluate("document.querySelector('tbody.here').id") == f"case-{index}"
+    figure = f"document.querySelector('figure[data-figure=\"{section}\"]')"
+    tab.wait(f"!!{figure}.dataset.drawn")
+    bold = tab.evaluate(f"{figure}.data.filter(t => t.line && t.line.width === 2.4)"
+                        ".map(t => t.hovertemplate)")  # fmt: skip
+    assert len(bold) == 1 and "conv-mini s1-w0" in bold[0]
+
+
+def test_the_step_slider_changes_the_pictures(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    last = "Array.from(document.querySelectorAll('#plane-rows canvas')).at(-1).toDataURL()"
+    before = tab.evaluate(last)
+    tab.evaluate("""{ const slider = document.getElementById('plane-step');
+        slider.value = 0; slider.dispatchEvent(new Event('input')); }""")
+    assert tab.evaluate("document.getElementById('plane-step-value').textContent") == "0"
+    assert tab.evaluate(last) != before
+    quiet(tab)
+
+
+def test_it_prints_with_every_plot_fitted_to_the_paper(
+    tab: Tab, example: tuple[Run, Path], tmp_path: Path
+) -> None:
+    opened(tab, example[1], dark=True)
+    tab.evaluate("""addEventListener('beforeprint', () => { window.printed = Array.from(
+        document.querySelectorAll('figure.plot svg.main-svg'), s => s.clientWidth); })""")
+    tab.pdf(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    widths = tab.evaluate("window.printed")
+    plots = tab.evaluate("document.querySelectorAll('figure.plot').length")
+    assert len(widths) >= plots and max(widths) <= 680
+    deadline = time.monotonic() + 10
+    while "printing" in tab.evaluate("document.documentElement.className"):
+        assert time.monotonic() < deadline
+    quiet(tab)

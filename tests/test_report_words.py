@@ -1,0 +1,218 @@
+"""What a report says: sentences, outcomes, numbers, the order of the matrix, the Markdown page."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+
+import harness.report
+from harness.report import curves, markdown, matrix, outcomes, rollouts, sections, story
+from harness.report.text import duration, listing, number, rerun
+from harness.results import Run, Verdict
+from harness.results import TestResult as Result
+from tests.report_example import build_example
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    folder = tmp_path_factory.mktemp("plain")
+    run = build_example(folder)
+    harness.report.build(folder)
+    return run, folder
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path], html: str) -> None:
+    run, _ = example
+    told = {s.model: s for s in _stories(*example)}
+    first = [t.verdict for t in run.tests
+             if t.property == "step1_vrmse" and t.model == "conv-mini"]  # fmt: skip
+    median = statistics.median(v.figure for v in first if v)
+    assert f"predicts one step well (median VRMSE[seed] {median:.2g}" in told["conv-mini"].sentence
+    steps = [
+        step
+        for t in run.tests
+        if t.property == "bounded_rollout" and t.model == "conv-mini" and t.verdict
+        for step, value, limit in zip(
+            t.verdict.steps, t.verdict.curve, t.verdict.limit_curve, strict=True
+        )
+        if value > limit
+    ]
+    assert f"loses the magnetic field in every window, as early as step {min(steps)}" in (
+        told["conv-mini"].sentence
+    )
+    assert "B_z grows 0.11 e-folds per step" in told["conv-mini"].sentence
+    assert "1 rollout not finite from step 41" in told["conv-mini"].sentence
+    assert "lets the velocity fade" in told["fno-mini"].sentence
+    assert "grows" not in told["fno-mini"].sentence
+    assert "mass" not in told["fno-mini"].kept and "positivity" in told["fno-mini"].kept
+    assert told["conv-mini"].sentence.replace("'", "&#39;") in html
+
+
+def _stories(run: Run, folder: Path) -> list[story.Story]:
+    found, _ = rollouts.load(run, folder)
+    return story.stories(run, found, harness.report.basins(run, found))
+
+
+def _verdict(margin: float, **more: object) -> Verdict:
+    return Verdict(figure=margin, limit=1.0, margin=margin, unit="x", **more)
+
+
+def _result(outcome: str, name: str = "mass", margin: float | None = 0.5, **more: object):
+    facts = {
+        "nodeid": f"suites/test_a.py::test_{name}[m:p/s0-w0]", "suite": "test_a", "property": name,
+        "model": "fno-mini", "protocol": "simulated", "simulation": "s0", "window": 0,
+        "outcome": outcome, "verdict": None if margin is None else _verdict(margin),
+    }  # fmt: skip
+    return Result.model_validate(facts | more)
+
+
+@pytest.mark.parametrize(
+    ("tests", "words"),
+    [
+        ([_result("passed")], "keeps every judged property in every window."),
+        ([_result("passed", "step1_vrmse", 0.9)], "beats persistence at one step"),
+        ([_result("violated", "step1_vrmse", 1.2)], "is no better than persistence at one step"),
+        ([_result("passed", "bounded_rollout"), _result("violated", "mass", 3.0)],
+         "stays bounded over the rollout but breaks mass."),
+        ([_result("not-applicable", margin=None)], "has no judged figure in this run."),
+    ],
+)  # fmt: skip
+def test_a_sentence_claims_no_more_than_was_judged(
+    example: tuple[Run, Path], tests: list[Result], words: str
+) -> None:
+    run = example[0].model_copy(update={"tests": tuple(tests), "records": ()})
+    assert words in story.stories(run, [], [])[0].sentence
+
+
+def test_repaired_is_red_except_when_gating(example: tuple[Run, Path]) -> None:
+    run, _ = example
+    assert outcomes.is_red(_result("repaired"), run)
+    command = ("pytest", "suites/", "--against=fno-mini")
+    origin = run.provenance.model_copy(update={"command": command})
+    gated = run.model_copy(update={"provenance": origin})
+    assert not outcomes.is_red(_result("repaired"), gated)
+    assert outcomes.is_red(_result("violated"), gated)
+    assert not outcomes.is_red(_result("unrecorded"), run)
+
+
+def test_silent_tests_are_counted_once(example: tuple[Run, Path]) -> None:
+    run, _ = example
+    lost = _result("missing", margin=None)
+    both = run.model_copy(update={"tests": (lost,), "missing": (lost.nodeid, "other")})
+    assert outcomes.unreported(both) == tuple(sorted((lost.nodeid, "other")))
+    assert [(look.outcome, n) for look, n in outcomes.counts(both)] == [("missing", 2)]
+
+
+def test_a_command_keeps_the_options_that_select_the_test() -> None:
+    command = ["pytest", "suites/", "-n", "2", "--model", "m=./w.safetensors", "--steps=10",
+               "--update-baselines", "--no-baselines", "-k", "mass"]  # fmt: skip
+    assert rerun("suites/a.py::t[m:p/s0-w0]", command) == (
+        "pytest 'suites/a.py::t[m:p/s0-w0]' --model m=./w.safetensors --steps=10 --no-baselines"
+    )
+
+
+def test_numbers_read_well() -> None:
+    assert number(0.000123) == "0.000123"
+    assert number(-1234567.0) == "−1.23e6"
+    assert number(1e-7) == "1e−7"
+    assert number(math.inf) == "∞" and number(math.nan) == "NaN" and number(None) == "–"
+    assert duration(59.5) == "59.5 s" and duration(171) == "2 min 51 s"
+    assert duration(7260) == "2 h 1 min"
+    assert listing(["a"]) == "a" and listing(["a", "b", "c"]) == "a, b and c"
+
+
+# -- matrix and curves ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("margin", "shade"),
+    [(0.0, "k5"), (0.05, "k4"), (1.0, "k1"), (1.0001, "b1"), (9.9, "b3"), (1e6, "b5"),
+     (math.inf, "b6"), (math.nan, "b6")],
+)  # fmt: skip
+def test_colour_follows_the_margin(margin: float, shade: str) -> None:
+    assert matrix.shade(_verdict(margin)) == shade
+
+
+def test_columns_sort_as_people_count_and_populations_come_last(
+    example: tuple[Run, Path],
+) -> None:
+    names = ["s10", None, "s2", "Ma0.7_Ms0.5", "Ma0.7_Ms2"]
+    tests = [_result("passed", simulation=n, window=None if n is None else 0) for n in names]
+    run = example[0].model_copy(update={"tests": tuple(tests)})
+    found = matrix.matrix(run, sections.ids(run))
+    assert [c.simulation for c in found.columns] == ["Ma0.7_Ms0.5", "Ma0.7_Ms2", "s2", "s10", None]
+
+
+def test_several_protocols_have_columns_of_their_own(example: tuple[Run, Path]) -> None:
+    tests = [_result("passed"), _result("violated", protocol="other", margin=2.0)]
+    run = example[0].model_copy(update={"tests": tuple(tests), "protocols": ("simulated", "other")})
+    found = matrix.matrix(run, sections.ids(run))
+    assert [c.protocol for c in found.columns] == ["simulated", "other"]
+    assert [c.outcome for c in found.rows[0].cells if c] == ["passed", "violated"]
+
+
+def test_a_long_curve_is_thinned_but_keeps_its_worst_step() -> None:
+    steps = tuple(range(1, 1001))
+    curve = tuple(9.0 if step == 777 else 0.1 for step in steps)
+    verdict = _verdict(9.0, step=777, steps=steps, curve=curve, limit_curve=(1.0,) * 1000)
+    figure = curves.figure([_result("violated").model_copy(update={"verdict": verdict})],
+                           ["s0-w0"], ["fno-mini"])  # fmt: skip
+    assert figure is not None
+    (line,) = figure["lines"]
+    assert len(line["y"]) <= curves.MAX_POINTS + 1
+    assert figure["x"][line["x"]][line["y"].index(9.0)] == 777
+    assert line["limit"] == 1.0  # constant: one number
+
+
+# -- Markdown ---------------------------------------------------------------------------------
+
+
+def test_the_summary_names_red_tests_first(example: tuple[Run, Path]) -> None:
+    run, folder = example
+    text = (folder / "summary.md").read_text(encoding="utf-8")
+    red = [t for t in run.tests if outcomes.is_red(t, run)]
+    assert f"## Red: {len(red) + 1} tests" in text  # and the silent one
+    assert text.index("**error**") < text.index("**regression**") < text.index("**violated**")
+    assert text.index("**violated**") < text.index("| property |")
+    for test in red:
+        assert markdown.plain(test.message) in text
+    assert run.missing[0] in text
+    worst = max(
+        (t.verdict for t in run.tests if t.property == "mass" and t.model == "fno-mini" and t.verdict),
+        key=lambda v: v.margin or 0,
+    )
+    assert f"| `mass` | 0 / 12 / 0, {worst.figure:.3g} &gt; {worst.limit:.3g} |" in text
+
+
+def test_a_criterion_with_a_pipe_stays_in_its_cell(example: tuple[Run, Path]) -> None:
+    run = example[0].model_copy(update={"tests": (_result("passed", criterion="|a|"),)})
+    text = markdown.summary(run, [])
+    assert r"| `mass[\|a\|]` | 1 / 0 / 0, 0.5 &le; 1 |  |" in text
+
+
+def test_code_spans_hold_backticks() -> None:
+    assert markdown.code("a `b` ``c``") == "``` a `b` ``c`` ```"
+
+
+def test_red_tests_of_one_criterion_share_an_entry(example: tuple[Run, Path]) -> None:
+    tests = [
+        _result("violated", margin=2.0 + window, window=window, message=f"mass {window}")
+        for window in range(3)
+    ]
+    run = example[0].model_copy(update={"tests": tuple(tests), "missing": ()})
+    text = markdown.summary(run, [])
+    assert "## Red: 3 tests" in text
+    assert "- **violated** mass 2 (fno-mini on s0-w2, the worst of 3)" in text
+    assert text.count("**violated**") == 1
+
+
+def test_a_green_run_says_so(example: tuple[Run, Path]) -> None:
+    run = example[0].model_copy(update={"tests": (_result("passed"),), "missing": (), "exit_status": 0})
+    text = markdown.summary(run, story.stories(run, [], []))
+    assert "Nothing is red." in text and "1 test: 1 passed. Exit status 0." in text

@@ -1,0 +1,234 @@
+"""The autoregressive loop and the engine that runs it, on small frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness import numerics
+from harness.audit import PrecisionAudit
+from harness.engine import Engine
+from harness.fields import MHD
+from harness.interventions import INTERVENTIONS, Intervention
+from harness.jobs import Job, audit, bind, rollout, truth_job, twin
+from harness.record import Store
+from harness.rollout import Rolled
+from harness.surrogates import registry
+from harness.surrogates.base import Draw, ModuleSurrogate, Stepper
+from harness.surrogates.registry import ModelSpec
+from harness.truth import well
+from harness.truth.window import Window
+from tests import toy
+from tests.well_files import write_well_file
+
+SPEC = ModelSpec("linear")
+
+
+class Linear(nn.Module):
+    """Mixes channels, cell by cell."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        mix = torch.eye(7) + 0.01 * torch.randn(7, 7, generator=generator)
+        self.mix = nn.Parameter(scale * mix)
+
+    def forward(self, history: Tensor) -> Tensor:
+        return torch.einsum("ij,jxyz->ixyz", self.mix, history[-1])
+
+
+class Noisy(ModuleSurrogate):
+    """Adds noise from its draw."""
+
+    def begin(self, window: Window, draw: Draw) -> Stepper:
+        def step(history: Tensor, number: int) -> Tensor:
+            noise = torch.randn(history[-1].shape, generator=draw.torch(number))
+            return self.module(history) + 0.1 * noise.to(history)
+
+        return step
+
+
+@pytest.fixture
+def window(tmp_path: Path) -> Window:
+    for seed in range(2):
+        path = tmp_path / f"datasets/toy/data/test/wave{seed}.hdf5"
+        write_well_file(path, toy.waves(seed), dataset_name="toy", parameters={"Ma": 0.7})
+    simulations = well.scan(tmp_path, "toy", "test").simulations
+    return Window(simulations[0], 0, 0, 3, 6)
+
+
+def engine(tmp_path: Path, surrogate: object, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    monkeypatch.setattr(registry, "load", lambda spec, simulations: surrogate)
+    return Engine(Store(tmp_path / "store"), torch.device("cpu"), ())
+
+
+def linear(scale: float = 1.0) -> ModuleSurrogate:
+    return ModuleSurrogate(Linear(scale), MHD, 1)
+
+
+def job(window: Window, request: object = None, **more: object) -> Job:
+    return bind(request or rollout(), SPEC, window, "fp32", True, **more)  # type: ignore[arg-type]
+
+
+def test_a_rollout_is_the_model_applied_to_its_own_output(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = engine(tmp_path, linear(), monkeypatch).record(job(window))
+    mix = Linear().mix.detach().double().numpy()
+    frames = toy.waves(0).astype(np.float64)
+    state = frames[2]
+    for step in range(7):
+        np.testing.assert_allclose(
+            record.pred["variance"][step], state.reshape(7, -1).var(1), rtol=1e-4
+        )
+        np.testing.assert_allclose(
+            record.truth["variance"][step], frames[2 + step].reshape(7, -1).var(1), rtol=1e-4
+        )
+        mse = ((state - frames[2 + step]) ** 2).reshape(7, -1).mean(1)
+        np.testing.assert_allclose(record.data["mse"][step], mse, rtol=1e-3, atol=1e-12)
+        state = np.einsum("ij,jxyz->ixyz", mix, state)
+
+
+def test_every_model_starts_from_the_same_last_frames(window: Window) -> None:
+    history = torch.from_numpy(toy.waves(0)[:3])
+    for n in (1, 2, 3):
+        surrogate = ModuleSurrogate(Linear(), MHD, n)
+        assert torch.equal(Rolled(surrogate, window, history, Draw(), "fp32")(0), history[-1])
+    with pytest.raises(ValueError, match="conditions on 4 frames, the window has 3"):
+        Rolled(ModuleSurrogate(Linear(), MHD, 4), window, history, Draw(), "fp32")
+
+
+def test_divergence_is_recorded_and_ends_the_rollout(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = engine(tmp_path, linear(1e18), monkeypatch).record(job(window))
+    assert (record.diverged_at, record.diverged_in) == (3, "rho")
+    assert bool(np.isnan(record.pred["variance"][4:]).all())
+    assert bool(np.isfinite(record.truth["variance"][:4]).all())
+
+
+def test_draws_repeat_and_differ_and_are_shared_by_a_twin(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = engine(tmp_path, Noisy(Linear(), MHD, 1), monkeypatch)
+    first = made.record(job(window))
+    again = engine(tmp_path / "other", Noisy(Linear(), MHD, 1), monkeypatch).record(job(window))
+    assert np.array_equal(first.pred["variance"], again.pred["variance"])
+    other = made.record(job(window, rollout(draw=1)))
+    assert not np.array_equal(first.pred["variance"], other.pred["variance"])
+    delta = made.record(job(window, twin())).data["vrmse_joint"]
+    assert 0 < float(delta[1]) < 1e-6  # the same noise in both precisions
+
+
+def test_a_leak_is_found_and_a_clean_model_is_clean(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Leaky(Linear):
+        def forward(self, history: Tensor) -> Tensor:
+            return super().forward(history).float().to(history.dtype)
+
+    clean = engine(tmp_path / "a", linear(), monkeypatch).record(job(window, audit()))
+    assert int(clean.data["low_precision_calls"]) == 0 and int(clean.data["calls"]) > 0
+    leaky = engine(tmp_path / "b", ModuleSurrogate(Leaky(), MHD, 1), monkeypatch)
+    record = leaky.record(job(window, audit()))
+    assert int(record.data["low_precision_calls"]) == 2  # down, and up again
+    assert "_to_copy" in record.data.attrs["leaks"]
+
+
+def test_the_audit_ignores_integers_and_counts_constants() -> None:
+    with torch.no_grad(), PrecisionAudit() as seen:
+        torch.arange(4)[torch.tensor([0, 1])].sum()
+        torch.ones(3, dtype=torch.float64) * 2
+    assert not seen.leaks
+    with torch.no_grad(), PrecisionAudit() as seen:
+        torch.linspace(0, 1, 4).double()
+    assert sum(seen.leaks.values()) >= 1
+
+
+def test_bf16_keeps_a_float32_state(window: Window) -> None:
+    seen: list[torch.dtype] = []
+
+    class Probe(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Conv3d(7, 7, 1)
+
+        def forward(self, history: Tensor) -> Tensor:
+            result = self.net(history[-1:])[0]
+            seen.append(result.dtype)
+            return result
+
+    history = torch.from_numpy(toy.waves(0)[:3])
+    rolled = Rolled(ModuleSurrogate(Probe(), MHD, 1), window, history, Draw(), "bf16")
+    with torch.no_grad():
+        assert rolled(1).dtype == torch.float32
+    assert seen == [torch.bfloat16]
+
+
+def test_switches_are_strict_inside_and_restored_outside() -> None:
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    before = numerics.flags()
+    with pytest.raises(RuntimeError), numerics.strict():
+        assert numerics.flags()["matmul_precision"] == "highest"
+        assert numerics.flags()["cudnn_allow_tf32"] == "False"
+        raise RuntimeError
+    assert numerics.flags() == before
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_keys_name_content_and_conditions_only(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = engine(tmp_path, linear(2.0), monkeypatch).key(job(window))
+    made = engine(tmp_path, linear(), monkeypatch)
+    keys = {
+        changed,
+        made.key(job(window)),
+        made.key(job(window, rollout(draw=1))),
+        made.key(job(window, twin())),
+        made.key(job(window, audit())),
+        made.key(job(window, keep_fields=True)),
+        made.key(bind(rollout(), SPEC, window, "bf16", True)),
+        made.key(bind(rollout(), SPEC, Window(window.simulation, 0, 1, 3, 6), "fp32", True)),
+        made.key(truth_job(window.simulation)),
+    }
+    assert len(keys) == 9
+    renamed = bind(rollout(), ModelSpec("another name"), window, "fp32", True)
+    assert made.key(renamed) == made.key(job(window))
+
+
+def test_kept_fields_are_the_predicted_frames(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import h5py
+
+    made = engine(tmp_path, linear(), monkeypatch)
+    record = made.record(job(window, keep_fields=True))
+    with h5py.File(made.store.fields(record.key)) as file:
+        frames = file["frames"][()]
+    assert frames.shape == (7, 7, 8, 8, 8)
+    np.testing.assert_allclose(frames.reshape(7, 7, -1).var(2), record.pred["variance"], rtol=1e-4)
+
+
+def test_interventions_do_what_their_names_say() -> None:
+    generator = torch.Generator().manual_seed(0)
+    history = torch.randn(1, 7, 8, 8, 8, generator=generator, dtype=torch.float64)
+    frame = torch.randn(7, 8, 8, 8, generator=generator, dtype=torch.float64)
+    assert set(INTERVENTIONS) == {"divfree", "restore"}
+    projected = Intervention("divfree", MHD)(frame, history, 1)
+    assert torch.equal(projected[[0, 4, 5, 6]], frame[[0, 4, 5, 6]])
+    twice = Intervention("divfree", MHD)(projected, history, 1)
+    torch.testing.assert_close(twice, projected)  # idempotent
+    torch.testing.assert_close(projected.mean((1, 2, 3)), frame.mean((1, 2, 3)))
+    modes = torch.fft.fftn(projected[1:4], dim=(1, 2, 3))
+    k = torch.fft.fftfreq(8, 1 / 8, dtype=torch.float64)
+    k[4] = 0
+    divergence = k.view(8, 1, 1) * modes[0] + k.view(8, 1) * modes[1] + k * modes[2]
+    assert float(divergence.abs().max()) < 1e-9
+    restored = Intervention("restore", MHD)(frame, history, 1)
+    torch.testing.assert_close(restored[:4].mean((1, 2, 3)), history[-1, :4].mean((1, 2, 3)))
