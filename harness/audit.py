@@ -28,7 +28,7 @@ def _low(value: Any) -> bool:
     )
 
 
-class PrecisionAudit(TorchDispatchMode):
+class PrecisionAudit(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts, while active, the operators that touch a floating tensor below double precision.
 
     `leaks`: operator name -> number of calls; `calls`: all operators seen.  Use it under
@@ -36,7 +36,7 @@ class PrecisionAudit(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.calls = 0
         self.leaks: Counter[str] = Counter()
 

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -36,9 +43,17 @@ def protocols() -> None:
     loaded = [recipes.load(name) for name in recipes.names()]
     _print(
         ("name", "data set, split", "windows", "steps", "reproduces"),
-        [(p.name, f"{p.dataset}, {p.split}", f"{p.n_history} frames from {', '.join(map(str, p.starts))}",
-          str(p.steps), p.reproduces) for p in loaded],
-    )  # fmt: skip
+        [
+            (
+                p.name,
+                f"{p.dataset}, {p.split}",
+                f"{p.n_history} frames from {', '.join(map(str, p.starts))}",
+                str(p.steps),
+                p.reproduces,
+            )
+            for p in loaded
+        ],
+    )
 
 
 @app.command()
@@ -65,7 +80,7 @@ def simulate(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns) as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(name: str, done: int, total: int) -> None:
             if name not in tasks:

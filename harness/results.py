@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 #: What became of one test.
 #: passed: criterion kept.  violated: broken, and no baseline knew (red).  expected: broken as

@@ -17,7 +17,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 from harness.plugin import session as sessions
 
 
-class ByRollout(LoadScopeScheduling):
+class ByRollout(LoadScopeScheduling):  # type: ignore[misc]
     """Load scheduling whose scope is the rollout: model and window, or model and protocol."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:

@@ -63,7 +63,8 @@ class Ensemble:
         """
         shells = [field_spectrum(r.truth).isel(k_perp=slice(1, -1)) for r in self.records]
         counted = _extreme([(s / s.max("k_perp") > DUST) for s in shells], "max").astype(bool)
-        span = np.log(_extreme(shells, "max") / _extreme(shells, "min"))
+        ratio = _extreme(shells, "max") / _extreme(shells, "min")
+        span = ratio.copy(data=np.log(ratio.values))
         value = SAFETY * span.where(counted, 0.0).max("k_perp", skipna=False)
         return Width(value, sum(s.sizes["step"] for s in shells), len(shells))
 

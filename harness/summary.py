@@ -1,4 +1,4 @@
-"""A run in a few lines: one row per model and property, one sentence per model."""
+"""A run in a few lines: one row per model and property."""
 
 from __future__ import annotations
 
@@ -89,26 +89,3 @@ def _row(model: str, prop: str, results: Sequence[TestResult]) -> Row:
 def number(value: float) -> str:
     """Three digits; a non-finite figure is a divergence."""
     return f"{value:.3g}" if math.isfinite(value) else "diverged"
-
-
-def headline(run: Run, model: str) -> str:
-    """One sentence: what the model keeps and what it breaks."""
-    verdicts: dict[str, set[Outcome]] = defaultdict(set)
-    for result in run.tests:
-        if result.model == model:
-            verdicts[name(result)].add(result.outcome)
-    broken = [
-        p for p, o in verdicts.items() if o & {"violated", "expected", "regression", "unrecorded"}
-    ]
-    kept = [
-        p
-        for p, o in verdicts.items()
-        if o <= {"passed", "repaired", "not-applicable"} and "passed" in o
-    ]
-    failed = [p for p, o in verdicts.items() if o & {"error", "missing"}]
-    parts = [
-        f"keeps {', '.join(kept)}" if kept else "",
-        f"breaks {', '.join(broken)}" if broken else "",
-        f"could not be judged on {', '.join(failed)}" if failed else "",
-    ]
-    return f"{model}: " + ("; ".join(p for p in parts if p) or "nothing was judged") + "."

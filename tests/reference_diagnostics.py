@@ -1,8 +1,8 @@
 """Plain numpy diagnostics, one mask per shell: the independent reference for `Measure`.
 
 Written for clarity in float64 with full complex transforms, stencils by `roll` and one boolean
-mask per shell; it shares no code with `harness.diagnostics`.  The benchmark times it as the
-implementation that one would write first.
+mask per shell, each diagnostic from scratch; it shares no code with `harness.diagnostics`.  The
+benchmark times it as the implementation that one writes first.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def shell_mask(k_perp: Array, shell: int) -> NDArray[np.bool_]:
     return mask
 
 
-def spectrum(channel: Array, k_perp: Array) -> Array:
+def spectrum(channel: Array, guide: Sequence[float] | None) -> Array:
     """Energy of one channel in each shell."""
+    k_perp = perpendicular(channel.shape, guide)
     power = np.abs(np.fft.fftn(channel) / channel.size) ** 2
     shells = range(min(channel.shape) // 2 + 2)
     return np.array([power[shell_mask(k_perp, shell)].sum() for shell in shells])
@@ -87,7 +88,7 @@ def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence
     """Every single-frame diagnostic."""
     space = tuple(range(1, u.ndim))
     magnetic = "magnetic_field" in layout
-    k_perp = perpendicular(u.shape[1:], guide if magnetic else None)
+    across = guide if magnetic else None
     step = np.full(u.shape, np.nan) if previous is None else u - previous
     found: dict[str, Any] = {
         "mean": u.mean(space),
@@ -96,7 +97,7 @@ def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence
         "maximum": u.max(space),
         "finite": np.isfinite(u).all(space),
         "increment": np.sqrt((step**2).mean(space)),
-        "spectrum": np.stack([spectrum(channel, k_perp) for channel in u]),
+        "spectrum": np.stack([spectrum(channel, across) for channel in u]),
     }
     if "density" in layout:
         rho = u[layout.slice("density")][0]

@@ -7,7 +7,8 @@ from tests.conftest import Toy
 COUNT = """\
 import os, pathlib
             if number == 1:
-                pathlib.Path(os.environ["COUNT"], str(os.getpid()) + "-" + window.simulation.name).touch()"""
+                name = str(os.getpid()) + "-" + window.simulation.name
+                pathlib.Path(os.environ["COUNT"], name).touch()"""
 
 # The first worker that meets the second simulation dies in the middle of its rollout.
 KILL = """\

@@ -1,8 +1,9 @@
 """The pytest plugin, one module per concern.
 
-options: the command line.  gpus: one for each worker.  session: what one run knows.  collection: cases, order, expected
-failures.  fixtures: record, ensemble, judge, note.  reporting: results.json, JUnit and the report
-folder.  terminal: the physics summary and progress.
+options: the command line.  gpus: one for each worker.  session: what one run knows.
+collection: cases, order, expected failures.  fixtures: record, ensemble, judge, note.
+reporting: results.json, JUnit and the report folder.  updating: baselines, on purpose.
+terminal: the physics summary.  progress: of long work.
 """
 
 pytest_plugins = [

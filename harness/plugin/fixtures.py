@@ -82,7 +82,7 @@ class Judge:
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """The model, window and criterion of this test case."""
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 @pytest.fixture

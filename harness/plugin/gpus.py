@@ -19,7 +19,7 @@ LEASE = pytest.StashKey[FileLock]()
 
 
 def lease(devices: list[str], folder: Path) -> tuple[str, FileLock] | None:
-    """A free one of `devices`, and the lock that holds it until this process ends; None if all are taken."""
+    """A free one of `devices` and the lock that holds it as long as this process lives, else None."""
     folder.mkdir(parents=True, exist_ok=True)
     for device in devices:
         lock = FileLock(folder / f"{paths.slug(device)}.lock", fallback_to_soft=False)

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ class Progress:
             self._leave(text)
         elif (reporter := self._terminal()) is not None:
             capture = self._config.pluginmanager.get_plugin("capturemanager")
-            with capture.global_and_fixture_disabled():
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
                 reporter.rewrite("" if finished else f"  {text}", erase=True)
         elif not finished:
             LOGGER.info(text)

@@ -62,8 +62,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
         # Broken physics is no broken code: the figure and the statement, not a traceback.
         report.longrepr = _explanation(item, finding)
     result = _result(item, case, finding, outcome, report)
-    report.physics = result.model_dump(mode="python")
-    report.physics_records = _records(item.config, case, finding)
+    # New attributes of plain types survive the way from a worker to the controller.
+    vars(report)["physics"] = result.model_dump(mode="python")
+    vars(report)["physics_records"] = _records(item.config, case, finding)
     # JUnit takes the properties of the teardown report, which copies the item's.
     item.user_properties += _properties(finding, outcome)
     report.user_properties = list(item.user_properties)
@@ -180,6 +181,7 @@ class Collector:
         self.deselected = False
         self.run: Run | None = None
         self.changes: list[updating.Change] = []
+        self.sentences: list[str] = []
         self.refusal: str = ""
         self._watcher: Watcher | None = None
 
@@ -269,6 +271,7 @@ class Collector:
             physics.engine.store.export(key, self.folder / "records")
         self.run.save(self.folder)
         harness.report.build(self.folder)
+        self.sentences = harness.report.sentences(self.folder)
         _point(self.folder.parent / "latest", self.folder)
 
     def _order(self, nodeid: str) -> int:

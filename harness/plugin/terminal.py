@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.plugin.reporting import COLLECTOR, Collector
 from harness.results import RED, Run, TestResult
-from harness.summary import STYLES, headline, rows
+from harness.summary import STYLES, rows
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -22,11 +22,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     console = Console(
         file=terminalreporter._tw._file,
         width=terminalreporter._tw.fullwidth,
-        force_terminal=terminalreporter.isatty and terminalreporter._tw.hasmarkup,
+        force_terminal=bool(terminalreporter.isatty) and terminalreporter._tw.hasmarkup,
         highlight=False,
     )
     terminalreporter.section("physics", sep="=")
     _print_run(console, collector.run)
+    for sentence in collector.sentences:
+        console.print(Text(sentence))
     for note in collector.run.notes:
         console.print(Text(f"note: {note}"))
     _print_changes(console, collector)
@@ -50,8 +52,6 @@ def _print_run(console: Console, run: Run) -> None:
             row.baseline,
         )
     console.print(table)
-    for model in run.models:
-        console.print(Text(headline(run, model.name)))
 
 
 def _print_changes(console: Console, collector: Collector) -> None:

@@ -11,7 +11,7 @@ from harness.report.rollouts import load
 from harness.report.story import stories
 from harness.results import Run
 
-__all__ = ["build"]
+__all__ = ["build", "sentences"]
 
 
 def build(run_folder: Path) -> Path:
@@ -27,6 +27,14 @@ def build(run_folder: Path) -> Path:
     told = stories(run, rollouts, rows)
     _write(run_folder / "summary.md", summary(run, told))
     return _write(run_folder / "report.html", render(run, rollouts, rows, told, problems))
+
+
+def sentences(run_folder: Path) -> list[str]:
+    """What each model of a run keeps and breaks, one sentence a model."""
+    run = Run.load(run_folder)
+    rollouts, _ = load(run, run_folder)
+    told = stories(run, rollouts, basins(run, rollouts))
+    return [f"{story.model} {story.sentence}" for story in told]
 
 
 def _write(target: Path, text: str) -> Path:

@@ -160,7 +160,7 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     if spec.name in builtin:
         return builtin[spec.name][1](spec, simulations)
     (point,) = entry_points(group=GROUP, name=spec.name)
-    return point.load()(spec, simulations)  # type: ignore[no-any-return]
+    return point.load()(spec, simulations)
 
 
 def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
@@ -187,7 +187,7 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
             f"{path}:{cls} is no surrogate, it lacks {', '.join(missing)}; "
             "subclass harness.surrogates.base.ModuleSurrogate"
         )
-    return surrogate  # type: ignore[no-any-return]
+    return surrogate
 
 
 def source_digest(surrogate: Surrogate) -> str:
