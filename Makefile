@@ -11,10 +11,10 @@ export MKL_NUM_THREADS = 1
 .PHONY: bench test check env clean
 
 bench: env
-	$(BIN)/pytest suites/ $(ARGS)
+	$(BIN)/pytest suites/ -n 2 $(ARGS)
 
 test: env
-	$(BIN)/pytest tests/ $(ARGS)
+	$(BIN)/pytest tests/ -n 2 $(ARGS)
 
 check: env
 	$(BIN)/ruff check .

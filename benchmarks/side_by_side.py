@@ -32,8 +32,9 @@ from tests import reference_diagnostics as reference
 
 GUIDE = (1.0, 0.1, 0.05)
 STEPS = 50
-#: At 64^3: the full set over a bare FFT; the reference over the full set; MB; MB.
-AT_MOST_FFT, AT_LEAST_REFERENCE, AT_MOST_MEMORY, AT_MOST_GROWTH = 2.7, 20.0, 64.0, 4.0
+#: At 64^3: the full set over a bare FFT; the reference over the full set; MB of extra memory; and
+#: MB that this may grow by from 10 to 100 steps, while the heap settles.
+AT_MOST_FFT, AT_LEAST_REFERENCE, AT_MOST_MEMORY, AT_MOST_GROWTH = 2.7, 20.0, 64.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,13 @@ def compare(grid: int, rounds: int, slow_rounds: int) -> list[Goal]:
 
     ratio = median(f / b for f, b in zip(full, bare, strict=True))
     gain = median(s / f for s, f in zip(slow, full, strict=False))
-    memory, memory_short = extra_memory(grid, STEPS), extra_memory(grid, 4)
-    growth = memory - memory_short
+    memory = extra_memory(grid, 100)
+    growth = memory - extra_memory(grid, 10)
     return [
         Goal("full set / bare rfftn", ratio, f"<= {AT_MOST_FFT}", ratio <= AT_MOST_FFT),
         Goal("numpy / full set", gain, f">= {AT_LEAST_REFERENCE}", gain >= AT_LEAST_REFERENCE),
         Goal("extra memory, MB", memory, f"<= {AT_MOST_MEMORY}", memory <= AT_MOST_MEMORY),
-        Goal("of it from 4 to 50 steps", growth, f"<= {AT_MOST_GROWTH}", growth <= AT_MOST_GROWTH),
+        Goal("of it after 10 steps", growth, f"<= {AT_MOST_GROWTH}", growth <= AT_MOST_GROWTH),
     ]
 
 

@@ -41,7 +41,6 @@ STYLES: dict[Outcome, str] = {
 class Row:
     """One line of the physics table."""
 
-    model: str
     property: str
     outcome: Outcome
     verdict: str
@@ -56,15 +55,16 @@ def name(result: TestResult) -> str:
     return f"{result.property}[{result.criterion}]" if result.criterion else result.property
 
 
-def rows(run: Run) -> list[Row]:
-    """Per model and property: the gravest outcome, and the figure with the worst margin."""
-    grouped: dict[tuple[str, str], list[TestResult]] = defaultdict(list)
+def rows(run: Run, model: str) -> list[Row]:
+    """Per property of one model: the gravest outcome, and the figure with the worst margin."""
+    grouped: dict[str, list[TestResult]] = defaultdict(list)
     for result in run.tests:
-        grouped[result.model, name(result)].append(result)
-    return [_row(model, prop, results) for (model, prop), results in grouped.items()]
+        if result.model == model:
+            grouped[name(result)].append(result)
+    return [_row(prop, results) for prop, results in grouped.items()]
 
 
-def _row(model: str, prop: str, results: Sequence[TestResult]) -> Row:
+def _row(prop: str, results: Sequence[TestResult]) -> Row:
     counts = Counter(result.outcome for result in results)
     gravest = next(outcome for outcome in ORDER if counts[outcome])
     verdict = ", ".join(f"{counts[o]} {o}" for o in ORDER if counts[o])
@@ -74,7 +74,7 @@ def _row(model: str, prop: str, results: Sequence[TestResult]) -> Row:
         default=None,
     )
     if worst is None or worst.verdict is None:
-        return Row(model, prop, gravest, verdict, "", "", "", "")
+        return Row(prop, gravest, verdict, "", "", "", "")
     found, entry = worst.verdict, worst.baseline
     place = f"{worst.simulation}-w{worst.window}" if worst.simulation else "all"
     if found.step is not None:
@@ -83,7 +83,7 @@ def _row(model: str, prop: str, results: Sequence[TestResult]) -> Row:
         place += f" {found.where}"
     recorded = "" if entry is None or entry.figure is None else number(entry.figure)
     limit = "" if found.limit is None else number(found.limit)
-    return Row(model, prop, gravest, verdict, number(found.figure), limit, place, recorded)
+    return Row(prop, gravest, verdict, number(found.figure), limit, place, recorded)
 
 
 def number(value: float) -> str:

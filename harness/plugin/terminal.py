@@ -14,6 +14,9 @@ from harness.results import RED, Run, TestResult
 from harness.summary import STYLES, rows
 
 
+LOG_WIDTH = 120
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of physics, what changed in the baselines, and where the report is."""
     collector: Collector | None = terminalreporter.config.pluginmanager.get_plugin(COLLECTOR)
@@ -21,7 +24,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     console = Console(
         file=terminalreporter._tw._file,
-        width=terminalreporter._tw.fullwidth,
+        # A log has no width of its own, and a table that folds there is hard to read.
+        width=terminalreporter._tw.fullwidth if terminalreporter.isatty else LOG_WIDTH,
         force_terminal=bool(terminalreporter.isatty) and terminalreporter._tw.hasmarkup,
         highlight=False,
     )
@@ -39,18 +43,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _print_run(console: Console, run: Run) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("model", "property", "verdict", "worst figure", "limit", "where", "baseline"):
-        table.add_column(column, overflow="fold")
-    for row in rows(run):
-        table.add_row(
-            Text(row.model),
-            Text(row.property),
-            Text(row.verdict, style=STYLES[row.outcome]),
-            row.figure,
-            row.limit,
-            Text(row.where),
-            row.baseline,
-        )
+    for column in ("property", "verdicts", "worst figure", "limit", "where", "baseline"):
+        table.add_column(column, no_wrap=column != "where")
+    for model in run.models:
+        table.add_row(Text(model.name, style="bold"))
+        for row in rows(run, model.name):
+            table.add_row(
+                Text(f"  {row.property}"),
+                Text(row.verdict, style=STYLES[row.outcome]),
+                row.figure,
+                row.limit,
+                Text(row.where),
+                row.baseline,
+            )
     console.print(table)
 
 

@@ -113,7 +113,7 @@ CONTROLS: Mapping[str, Control] = dict(
         ),
         _control(
             "pile-up",
-            "B and v are four times too strong from 3N/8 on",
+            "B and v are three times too strong from 3N/8 on",
             faults.piled_up,
             fires=["spectral_slope[pileup]"],
             implies=[

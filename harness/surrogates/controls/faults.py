@@ -23,7 +23,7 @@ MONOPOLES = 0.05
 #: Gaussian cut-off over N.
 BLUR = 0.18
 #: Factor of the amplitudes piled up near the grid scale.
-PILE_UP = 4.0
+PILE_UP = 3.0
 #: A field of order 1 that was added to 2^10 in float32 keeps 13 binary digits after the point.
 BIG = 1024.0
 #: First non-finite step.

@@ -1,0 +1,40 @@
+"""The side-by-side benchmark refuses to leave a variable out."""
+
+import pytest
+import torch
+
+from benchmarks import side_by_side
+from harness.diagnostics.derived import derive
+from harness.diagnostics.measure import Measure
+from harness.fields import MHD
+
+
+@pytest.fixture
+def measured():
+    torch.manual_seed(0)
+    stack = torch.rand(2, 7, 8, 8, 8)
+    return Measure(MHD, (8, 8, 8), side_by_side.GUIDE), stack
+
+
+def test_every_variable_of_a_record_is_timed(measured):
+    measure, stack = measured
+    record = side_by_side.record_of(measure, stack, steps=3)
+    derived = set(derive(record.copy())) - set(record)
+    side_by_side.require_all_timed(derive(record.copy()), set(measure.variables) | derived)
+    with pytest.raises(ValueError, match="not timed: enstrophy"):
+        side_by_side.require_all_timed([*record, "enstrophy"], set(measure.variables) | derived)
+
+
+def test_a_variable_the_reference_does_not_know_is_an_error(measured):
+    measure, _ = measured
+    with pytest.raises(ValueError, match="in Measure or in the reference only: enstrophy"):
+        side_by_side.require_same([*measure.variables, "enstrophy"], measure.variables)
+
+
+def test_runs(capsys):
+    """At a small grid, where no goal is promised: a full table with every variable named."""
+    goals = side_by_side.compare(grid=8, rounds=2, slow_rounds=1)
+    table = capsys.readouterr().out
+    assert len(goals) == 4
+    for name in (*Measure(MHD, (8, 8, 8), side_by_side.GUIDE).variables, "band_growth", "full set"):
+        assert name in table
