@@ -62,7 +62,7 @@ class Tab:
     _last: int = 0
     _buffer: bytes = b""
 
-    def command(self, method: str, *, timeout: float = 60, **parameters: Any) -> dict[str, Any]:
+    def command(self, method: str, *, timeout: float = 180, **parameters: Any) -> dict[str, Any]:
         """Send one command and wait for its answer; RuntimeError if it is refused."""
         sent = self._send(method, **parameters)
         deadline = time.monotonic() + timeout
@@ -83,7 +83,7 @@ class Tab:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait(self, expression: str, timeout: float = 30) -> None:
+    def wait(self, expression: str, timeout: float = 120) -> None:
         """Wait until an expression is true; TimeoutError names it."""
         deadline = time.monotonic() + timeout
         while not self.evaluate(expression):

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 import harness.report
-from harness.report import flow, outcomes, page, rollouts, sections
+from harness.report import flow, outcomes, page, rollouts, sections, story
 from harness.report.text import rerun
 from harness.results import RecordEntry, Run
 from harness.results import TestResult as Result
@@ -101,6 +101,9 @@ def test_counts_and_facts_are_on_the_page(example: tuple[Run, Path], html: str) 
     for test in run.tests:
         assert test.statement.replace("'", "&#39;") in html
     assert "conv-mini on s3-w1: step 41 in B_z" in html
+    found, _ = rollouts.load(*example)
+    for told in story.stories(run, found, harness.report.basins(run, found)):
+        assert told.sentence.replace("'", "&#39;") in html
 
 
 def test_plots_hold_every_judged_curve(example: tuple[Run, Path], html: str) -> None:

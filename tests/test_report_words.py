@@ -27,7 +27,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
 # -- words ---------------------------------------------------------------------------------------
 
 
-def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path], html: str) -> None:
+def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path]) -> None:
     run, _ = example
     told = {s.model: s for s in _stories(*example)}
     first = [t.verdict for t in run.tests
@@ -51,7 +51,6 @@ def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path], html:
     assert "lets the velocity fade" in told["fno-mini"].sentence
     assert "grows" not in told["fno-mini"].sentence
     assert "mass" not in told["fno-mini"].kept and "positivity" in told["fno-mini"].kept
-    assert told["conv-mini"].sentence.replace("'", "&#39;") in html
 
 
 def _stories(run: Run, folder: Path) -> list[story.Story]:

@@ -17,8 +17,15 @@ from harness.summary import STYLES, rows
 LOG_WIDTH = 120
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of physics, what changed in the baselines, and where the report is."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter):  # type: ignore[no-untyped-def]
+    """After pytest's own summary: physics, changes of the baselines, and where the report is."""
+    result = yield
+    _summarise(terminalreporter)
+    return result
+
+
+def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
     collector: Collector | None = terminalreporter.config.pluginmanager.get_plugin(COLLECTOR)
     if collector is None or collector.run is None:
         return
