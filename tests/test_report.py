@@ -36,9 +36,6 @@ class Elements(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
 
-    def classes(self, tag: str, name: str) -> list[dict[str, str | None]]:
-        return [a for t, a in self.found if t == tag and name in (a.get("class") or "").split()]
-
 
 def data_of(text: str) -> dict:
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)

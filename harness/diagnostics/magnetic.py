@@ -67,16 +67,17 @@ class Divergence:
         """
         # Complex (..., n) as real (..., 2 n): torch is slow at complex times broadcast real.
         field = [torch.view_as_real(component).flatten(-2) for component in modes]
+        # One temporary at a time, to stay in the cache.
+        gradient = _line_sums(_contracted_square(field, self._wavenumbers), self._off_nyquist)
+        centred = (
+            _line_sums(_contracted_square(field, self._sines), self._every).sum(1) / self._cells**2
+        )
         power = field[0].square()
         for component in field[1:]:
             power.addcmul_(component, component)
-        gradient = _contract(field, self._wavenumbers).square_()
-        centred = _contract(field, self._sines).square_()
         total = _line_sums(power, self._off_nyquist) @ self._lines_squared
         total += _line_sums(power, self._off_nyquist_squared) @ self._inside
-        ratio = _line_sums(gradient, self._off_nyquist) @ self._inside / total
-        mean_square = _line_sums(centred, self._every).sum(1) / self._cells**2
-        return torch.stack([ratio, mean_square]).sqrt()
+        return torch.stack([gradient @ self._inside / total, centred]).sqrt()
 
 
 def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
@@ -84,11 +85,12 @@ def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
     return (energy.flatten(0, -2) @ weight).view(len(energy), -1).double()
 
 
-def _contract(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
+def _contracted_square(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
+    """Square of the sum of components times factors."""
     total = field[0] * factors[0]
     for component, factor in zip(field[1:], factors[1:], strict=True):
         total.addcmul_(component, factor)
-    return total
+    return total.square_()
 
 
 def across_axes(guide: Sequence[float]) -> tuple[int, ...]:

@@ -13,7 +13,6 @@ from harness.plugin.reporting import COLLECTOR, Collector
 from harness.results import RED, Run, TestResult
 from harness.summary import STYLES, rows
 
-
 LOG_WIDTH = 120
 
 
