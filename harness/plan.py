@@ -93,6 +93,10 @@ class Plan:
             for criterion in criteria
         ]
 
+    def every_case(self) -> list[Case]:
+        """One case for each model and window, then one for each model and protocol."""
+        return [*self.cases(("",), False), *self.cases(("",), True)]
+
     def kin(self, protocol: str, simulation: Simulation) -> tuple[Simulation, ...]:
         """The simulations of a protocol's ensemble with the parameters of one of them."""
         return tuple(s for s in self.ensembles[protocol] if s.parameters == simulation.parameters)

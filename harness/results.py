@@ -8,7 +8,7 @@ records beside it.  JSON has no infinities, so non-finite numbers are the string
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -78,6 +78,8 @@ class Verdict(_Model):
 
 class TestResult(_Model):
     """One test case: one criterion of one property, for one model on one window (or population)."""
+
+    __test__: ClassVar[bool] = False  # its name is no invitation to pytest
 
     nodeid: str
     suite: str  # module stem, e.g. "test_magnetic"

@@ -22,9 +22,7 @@ class ByRollout(LoadScopeScheduling):  # type: ignore[misc]
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
-        plan = sessions.of(config).plan
-        cases = [*plan.cases(("",), False), *plan.cases(("",), True)]
-        self._groups = {case.group for case in cases}
+        self._groups = {case.group for case in sessions.of(config).plan.every_case()}
 
     def _split_scope(self, nodeid: str) -> str:
         inside = nodeid.partition("[")[2].removesuffix("]")

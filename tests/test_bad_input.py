@@ -133,6 +133,7 @@ def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> N
     assert len(finished) in (1, 2)
     run = toy_bench.run
     assert run.missing and run.exit_status == 2
+    assert {r.outcome for r in run.tests if r.nodeid in run.missing} == {"missing"}
     assert toy_bench.pytest() == 0
     assert sum(r.from_store for r in toy_bench.run.records) == len(finished)
 

@@ -118,7 +118,6 @@ class Measure:
 
     def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
         planes: dict[str, list[Tensor]] = defaultdict(list)
-        squared: dict[str, Tensor] = {}
         magnetic_modes = []
         # Channel by channel, to stay in the cache; what is left of each plane is reduced together.
         for number, field in enumerate(self.layout.field_of_channel):
@@ -134,13 +133,11 @@ class Measure:
             planes["row"].append(self._row_norms(modes))
             if field == "magnetic_field":
                 magnetic_modes.append(modes)
-            if field in ("magnetic_field", "velocity"):
-                _add_square(squared, field, channel)
         found = self._moments({name: torch.stack(parts, 1) for name, parts in planes.items()})
         if "magnetic_field" in self.layout:
-            found |= self._magnetic(squared["magnetic_field"], magnetic_modes, found)
+            found |= self._magnetic(stack, magnetic_modes, found["mean"], found["variance"])
         if "density" in self.layout:
-            found |= self._material(stack, squared.get("velocity"), found["finite"])
+            found |= self._material(stack, found["finite"])
         return _to_numpy({name: found[name] for name in self.variables if name in found})
 
     def _modes(self, channel: Tensor) -> Tensor:
@@ -186,13 +183,12 @@ class Measure:
         return found
 
     def _magnetic(
-        self, squared: Tensor, modes: Sequence[Tensor], moments: Mapping[str, Tensor]
+        self, stack: Tensor, modes: Sequence[Tensor], mean: Tensor, variance: Tensor
     ) -> dict[str, Tensor]:
-        """Variables of the magnetic field; `squared` is |B|^2 in each cell, and is overwritten."""
         b = self.layout.slice("magnetic_field")
-        mean_square = (moments["mean"][:, b].square() + moments["variance"][:, b]).sum(1)
-        mean_abs = _total(squared.sqrt_()) / self._cells
-        ratio, centred = self._divergence[squared.dtype](modes)
+        mean_abs = _total(_magnitude_squared(stack[:, b]).sqrt_()) / self._cells
+        mean_square = (mean[:, b].square() + variance[:, b]).sum(1)
+        ratio, centred = self._divergence[stack.dtype](modes)
         return {
             "mean_abs_b": mean_abs,
             "rms_b": mean_square.sqrt(),
@@ -202,16 +198,17 @@ class Measure:
             "div_b_rms": centred / self._b0,
         }
 
-    def _material(self, stack: Tensor, squared: Tensor | None, finite: Tensor) -> dict[str, Tensor]:
-        """Variables of density and of |v|^2 in each cell, `squared`, which is overwritten."""
+    def _material(self, stack: Tensor, finite: Tensor) -> dict[str, Tensor]:
+        """Variables of density, and of density and velocity."""
         channels = self.layout.slice("density")
         density = stack[:, channels][:, 0]
         # A comparison into floats is vectorised, one into bools and its count are not.
         below = torch.lt(density, 0, out=torch.empty_like(density))
         fraction = _total(below) / self._cells
         found = {"negative_density": torch.where(finite[:, channels][:, 0], fraction, torch.nan)}
-        if squared is not None:
-            found["kinetic_energy"] = _total(squared.mul_(density)) / self._cells / 2
+        if "velocity" in self.layout:
+            energy = _magnitude_squared(stack[:, self.layout.slice("velocity")]).mul_(density)
+            found["kinetic_energy"] = _total(energy) / self._cells / 2
         return found
 
 
@@ -257,11 +254,12 @@ def _total(field: Tensor) -> Tensor:
     return field.sum((-2, -1)).double().view(len(field), -1).sum(1)
 
 
-def _add_square(squared: dict[str, Tensor], field: str, component: Tensor) -> None:
-    if field in squared:
-        squared[field].addcmul_(component, component)
-    else:
-        squared[field] = component.square()
+def _magnitude_squared(vector: Tensor) -> Tensor:
+    """|a|^2 in each cell: (S, n, *space) -> (S, *space)."""
+    total = vector[:, 0].square()
+    for component in vector.unbind(1)[1:]:
+        total.addcmul_(component, component)
+    return total
 
 
 def _to_numpy(found: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -54,9 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not any(case_of(item) for item in items):
         return
     session = sessions.of(config)
-    groups = [c.group for c in session.plan.cases(("",), False)]
-    groups += [c.group for c in session.plan.cases(("",), True)]
-    rank = {group: i for i, group in enumerate(groups)}
+    rank = {case.group: i for i, case in enumerate(session.plan.every_case())}
 
     def order(item: pytest.Item) -> int:
         case = case_of(item)

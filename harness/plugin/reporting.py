@@ -246,6 +246,7 @@ class Collector:
         physics = sessions.of(self._config)
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
         missing = tuple(i for i in self.expected if i not in self.results)
+        silent = _silent(missing, physics)
         if missing and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._config.getoption("update_baselines"):
@@ -261,7 +262,7 @@ class Collector:
                 for s in physics.plan.models
             ),
             protocols=tuple(p.name for p in physics.plan.protocols),
-            tests=tuple(self.results[i] for i in sorted(self.results, key=self._order)),
+            tests=(*(self.results[i] for i in sorted(self.results, key=self._order)), *silent),
             records=tuple(sorted(self.records.values(), key=lambda r: r.key)),
             notes=tuple(physics.notes),
             missing=missing,
@@ -288,6 +289,34 @@ class Collector:
         # A run that records its violations has done what it was asked: only errors are red.
         red = {r.outcome for r in self.results.values()} & (RED - {"violated"})
         return int(pytest.ExitCode.TESTS_FAILED if red or missing else pytest.ExitCode.OK)
+
+
+def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
+    """What is known of test cases that never reported: their names."""
+    cases = {str(case): case for case in physics.plan.every_case()}
+    found = []
+    for nodeid in missing:
+        path, _, rest = nodeid.partition("::")
+        function, _, inside = rest.partition("[")
+        group, _, criterion = inside.removesuffix("]").rpartition(":")
+        whole = cases.get(inside.removesuffix("]"))
+        case = whole or cases.get(group)
+        if case is not None:
+            found.append(
+                TestResult(
+                    nodeid=nodeid,
+                    suite=Path(path).stem,
+                    property=function.removeprefix("test_"),
+                    criterion="" if whole else criterion,
+                    model=case.model.label,
+                    protocol=case.protocol,
+                    simulation=case.window.simulation.name if case.window else None,
+                    window=case.window.index if case.window else None,
+                    outcome="missing",
+                    message="never reported: its worker died, or the run was stopped",
+                )
+            )
+    return found
 
 
 def models_of(physics: Session) -> list[ModelEntry]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.outcomes import LOOK, broken, is_red, seriousness
-from harness.report.text import criterion_name, number, window_label
+from harness.report.text import criterion_name, natural, number, window_label
 from harness.results import Run, TestResult, Verdict
 
 #: Upper ends of the shades: kept k1 (at the limit) to k5 (far below), broken b1 to b5.
@@ -146,9 +145,7 @@ def _order(run: Run, place: Place) -> tuple[int, bool, list[tuple[int, float, st
     """Protocols as asked for; simulations by name with numbers by value; the population last."""
     protocol, simulation, window = place
     rank = run.protocols.index(protocol) if protocol in run.protocols else len(run.protocols)
-    parts = re.findall(r"\d+(?:\.\d+)?|\D+", simulation or "")
-    natural = [(0, float(p), "") if p[0].isdecimal() else (1, 0.0, p) for p in parts]
-    return rank, simulation is None, natural, window or 0
+    return rank, simulation is None, natural(simulation or ""), window or 0
 
 
 def _simulations(columns: Sequence[Column]) -> tuple[tuple[int, str, int], ...]:

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from harness.record import SIDE
-from harness.report.text import window_label
+from harness.report.text import natural, window_label
 from harness.results import RecordEntry, Run
 
 #: What the page reads of a record.
@@ -60,9 +60,9 @@ class Rollout:
 
 
 def load(run: Run, folder: Path) -> tuple[list[Rollout], list[str]]:
-    """The rollout records of a run, and one line for each that could not be read."""
+    """The rollout records of a run in the order of windows, and a line for each not readable."""
     rollouts, problems = [], []
-    for entry in run.records:
+    for entry in sorted(run.records, key=_place):
         if entry.kind != "rollout":
             continue
         label = window_label(run, entry.protocol, entry.simulation, entry.window)
@@ -84,6 +84,11 @@ def load(run: Run, folder: Path) -> tuple[list[Rollout], list[str]]:
             continue
         rollouts.append(Rollout(entry, label, data))
     return rollouts, problems
+
+
+def _place(entry: RecordEntry) -> tuple[Any, ...]:
+    window = -1 if entry.window is None else entry.window
+    return entry.model or "", entry.protocol or "", natural(entry.simulation), window
 
 
 def _read(path: Path) -> xr.Dataset:

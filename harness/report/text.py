@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -49,6 +50,12 @@ def window_label(run: Run, protocol: str | None, simulation: str | None, window:
     label = "all" if simulation is None else simulation
     label += "" if window is None else f"-w{window}"
     return f"{protocol}/{label}" if len(run.protocols) > 1 and protocol else label
+
+
+def natural(name: str) -> list[tuple[int, float, str]]:
+    """Sort key by which s2 comes before s10."""
+    parts = re.findall(r"[0-9]+(?:\.[0-9]+)?|[^0-9]+", name)
+    return [(0, float(part), "") if part[0] in "0123456789" else (1, 0.0, part) for part in parts]
 
 
 def counted(n: int, noun: str) -> str:
