@@ -30,16 +30,16 @@ SLAB = 16
 DUST = 1e-6
 
 
-def wavenumbers(shape: Sequence[int], *, half: bool = True) -> list[Array]:
-    """Wavenumber along each axis of the (half) Fourier lattice of a real field.
+def wavenumbers(shape: Sequence[int]) -> list[Array]:
+    """Wavenumber along each axis of the half Fourier lattice of a real field, that of rfftn.
 
-    k_i = n_i N / N_i with n_i the signed mode number and N = min(N_i); the last axis keeps
-    n >= 0 only where `half` is set (the layout of rfftn).  Each array is shaped to broadcast.
+    k_i = n_i N / N_i with n_i the signed mode number and N = min(N_i); the last axis keeps n >= 0
+    only.  Each array is shaped to broadcast.
     """
     smallest, axes = min(shape), len(shape)
     result: list[Array] = []
     for axis, cells in enumerate(shape):
-        last = half and axis == axes - 1
+        last = axis == axes - 1
         modes = np.fft.rfftfreq(cells, 1 / cells) if last else np.fft.fftfreq(cells, 1 / cells)
         stretch = [1] * axes
         stretch[axis] = -1
@@ -47,16 +47,14 @@ def wavenumbers(shape: Sequence[int], *, half: bool = True) -> list[Array]:
     return result
 
 
-def perpendicular_wavenumber(
-    shape: Sequence[int], guide: Sequence[float] | Array | None, *, half: bool = True
-) -> Array:
-    """k_perp of every mode: k_perp^2 = |k|^2 - (k.b)^2, b the direction of `guide`.
+def perpendicular_wavenumber(shape: Sequence[int], guide: Sequence[float] | Array | None) -> Array:
+    """k_perp of every mode of the half lattice: k_perp^2 = |k|^2 - (k.b)^2, b the direction of `guide`.
 
     Without a guide field it is |k|.  A Nyquist component stands for both its signs, which give
     different k_perp when b is tilted: k_perp^2 is then the mean over the signs, so that a mode
     and its conjugate always share a shell.
     """
-    k = wavenumbers(shape, half=half)
+    k = wavenumbers(shape)
     squared = np.asarray(sum(component**2 for component in k))
     if guide is None:
         return np.sqrt(squared)
