@@ -9,6 +9,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+# Torch imports this lazily and cannot import it twice, while pytester forgets what a run inside
+# this process has imported.
+import torch._dynamo
+
 from harness.paths import ROOT
 from harness.results import Run, TestResult
 from tests import toy

@@ -131,7 +131,7 @@ def build_example(
                 records.append(_entry(key, model, name, window, diverged))
                 if complete or (number + window) % 3 == 0:
                     _record(kind, cells, diverged, seed).to_netcdf(
-                        folder / records[-1].file, engine="h5netcdf"
+                        folder / records[-1].file, engine="netcdf4"
                     )
         tests.append(_population(model))
     lost = MISSING.format(growing)

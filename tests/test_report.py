@@ -236,9 +236,9 @@ def test_records_that_cannot_be_read_cost_their_figures_only(tmp_path: Path) -> 
     damaged = next(path for path in present if path.name.startswith("growing"))
     damaged.write_bytes(b"not netCDF")
     lean = next(path for path in present if path.name.startswith("fading"))
-    with xr.open_dataset(lean, engine="h5netcdf") as stored:
+    with xr.open_dataset(lean, engine="netcdf4") as stored:
         reduced = stored.load().drop_vars(["spectrum", "slice"])
-    reduced.to_netcdf(lean, engine="h5netcdf")
+    reduced.to_netcdf(lean, engine="netcdf4")
     text = harness.report.build(tmp_path).read_text(encoding="utf-8")
     data = data_of(text)
     flows = {(f["model"], f["label"]): f for f in data["flows"]}
