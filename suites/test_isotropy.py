@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness.diagnostics.series import anisotropy, basin
+from harness.diagnostics.series import anisotropy, basin, decision_step, exclusivity
 from harness.jobs import rollout
 from harness.properties import property_test
 from harness.statistics import departure
@@ -18,6 +18,8 @@ def test_perpendicular_isotropy(record, ensemble, judge, note):
     A = ln(var B_y / var B_z) for a guide field along x, against the truth's own at the same frame.
     """
     note["basin"] = basin(record.pred)
+    note["decision_step"] = decision_step(record.pred)
+    note["exclusivity_last"] = float(exclusivity(record.pred, record.truth)[-1])
     width = ensemble.width(anisotropy)
     limit = np.maximum(width.value, INSTANTANEOUS)
     judge(departure(record, anisotropy), limit, "|A_p - A_u|", f"max({INSTANTANEOUS}, {width.basis})")

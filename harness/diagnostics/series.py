@@ -30,6 +30,19 @@ def basin(side: xr.Dataset) -> str:
     return structure.basin(side["variance"].values, across(side))
 
 
+def decision_step(side: xr.Dataset) -> float | None:
+    """Step from which the magnetic component that ends ahead stays ahead; None if there is none."""
+    step = structure.decision_step(side["variance"].values, across(side))
+    return None if step is None else float(step)
+
+
+def exclusivity(pred: xr.Dataset, truth: xr.Dataset) -> np.ndarray:
+    """Log excess of the component across the guide field that grew less over the other, (step,)."""
+    channels = list(across(pred).values())
+    sides = (side["variance"].isel(channel=channels).values for side in (pred, truth))
+    return magnetic.exclusivity(*sides)
+
+
 def ln_variance(side: xr.Dataset) -> xr.DataArray:
     """Ln var of each channel, (step, channel)."""
     return _ln(side["variance"])
