@@ -63,11 +63,14 @@ def judge(
     places = value.dims[1:]
     values = value.values.reshape(value.shape[0], -1)
     limits = limit.values.reshape(values.shape)
-    if not np.isfinite(limits).all():
-        raise ValueError(f"the limit of {unit or 'a criterion'} is not finite: {basis}")
     values = np.where(np.isfinite(values), values, np.inf)
     if diverged_at is not None and steps:
-        values[np.asarray(steps) >= diverged_at] = np.inf
+        gone = np.asarray(steps) >= diverged_at
+        values[gone] = np.inf
+        # The rollout ended there, and with it whatever the limit was taken from.
+        limits = np.where(gone[:, None], _last(limits[~gone]), limits)
+    if not np.isfinite(limits).all():
+        raise ValueError(f"the limit of {unit or 'a criterion'} is not finite: {basis}")
     margins = _margins(values, limits)
     per_step = margins.argmax(axis=1)
     rows = np.arange(len(values))
@@ -87,6 +90,11 @@ def judge(
         limit_curve=tuple(map(float, limits[rows, per_step])) if steps else (),
         basis=basis,
     )
+
+
+def _last(limits: np.ndarray) -> np.ndarray:
+    """The limits of the last step, zero where there is no step."""
+    return limits[-1] if len(limits) else np.zeros(limits.shape[1:])
 
 
 def _margins(values: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -47,6 +47,16 @@ def test_a_diverged_rollout_violates_from_then_on_whatever_the_figure() -> None:
     assert (verdict.figure, verdict.step, verdict.diverged_at) == (math.inf, 2, 2)
 
 
+def test_a_limit_from_the_truth_may_end_with_the_rollout() -> None:
+    limit = curve([1.0, 1.5, 2.0, math.nan])
+    verdict = judging.judge(curve([0, 0.1, 0.1, math.nan]), limit, diverged_at=3)
+    assert (verdict.figure, verdict.limit, verdict.step) == (math.inf, 2.0, 3)
+    first = judging.judge(curve([0, math.nan]), curve([1.0, math.nan]), diverged_at=1)
+    assert (first.figure, first.limit, first.step) == (math.inf, 0.0, 1)
+    with pytest.raises(ValueError, match="not finite"):
+        judging.judge(curve([0, 0.1, 0.1]), curve([1.0, math.nan, 1.0]), diverged_at=2)
+
+
 def test_scalar_figures_and_zero_limits() -> None:
     assert judging.kept(judging.judge(0.0, 0.0))
     assert not judging.kept(judging.judge(1e-9, 0.0))

@@ -11,9 +11,7 @@ import numpy as np
 from harness.fields import AXES, MHD, FieldLayout
 
 
-def random_frames(
-    n_frames: int, n: int = 8, layout: FieldLayout = MHD, seed: int = 0
-) -> np.ndarray:
+def random_frames(n_frames: int, n: int = 8, layout: FieldLayout = MHD, seed: int = 0) -> np.ndarray:
     """(T, C, *space) float32 noise: every value differs, so that a swap is seen."""
     shape = (n_frames, layout.n_channels, *(n,) * layout.spatial)
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
@@ -86,9 +84,7 @@ def write_well_file(
 
         for rank in (0, 1, 2):
             group = file.create_group(f"t{rank}_fields")
-            members = [
-                name for name, r in zip(layout.names, layout.ranks, strict=True) if r == rank
-            ]
+            members = [name for name, r in zip(layout.names, layout.ranks, strict=True) if r == rank]
             group.attrs["field_names"] = members
             for name in members:
                 part = frames[:, :, layout.slice(name)]

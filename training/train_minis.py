@@ -261,9 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    record = train(
-        options.name, options.data, options.seed, options.out, options.snapshot, Recipe()
-    )
+    record = train(options.name, options.data, options.seed, options.out, options.snapshot, Recipe())
     if record["stopped_by"] != "rule":
         raise SystemExit(f"stopped at {Recipe.most} iterations before the stopping rule fired")
 

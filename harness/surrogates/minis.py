@@ -250,9 +250,7 @@ def build(config: Mapping[str, Any], seed: int = 0) -> Mini:
     arguments = dict(config)
     architecture = arguments.pop("architecture", None)
     if architecture not in ARCHITECTURES:
-        raise ValueError(
-            f"unknown architecture {architecture!r}: one of {', '.join(ARCHITECTURES)}"
-        )
+        raise ValueError(f"unknown architecture {architecture!r}: one of {', '.join(ARCHITECTURES)}")
     n_history = arguments.pop("n_history", None)
     if not isinstance(n_history, int) or n_history < 1:
         raise ValueError(f"n_history must be a positive whole number, got {n_history!r}")

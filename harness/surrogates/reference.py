@@ -92,9 +92,7 @@ class Stranger(Replay):
     shift: distance in the list of simulations that share the window's parameters (cyclic).
     """
 
-    def __init__(
-        self, fields: FieldLayout, simulations: Sequence[Simulation], shift: int = 1
-    ) -> None:
+    def __init__(self, fields: FieldLayout, simulations: Sequence[Simulation], shift: int = 1) -> None:
         super().__init__(fields)
         self._simulations, self._shift = tuple(simulations), shift
 

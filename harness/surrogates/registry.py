@@ -109,9 +109,7 @@ def _builtin() -> dict[str, tuple[str, Loader]]:
 def names() -> Mapping[str, str]:
     """Every registered name with one line about it, entry points included."""
     listed = {name: text for name, (text, _) in _builtin().items()}
-    return listed | {
-        point.name: f"entry point {point.value}" for point in entry_points(group=GROUP)
-    }
+    return listed | {point.name: f"entry point {point.value}" for point in entry_points(group=GROUP)}
 
 
 def resolve(texts: Sequence[str]) -> tuple[ModelSpec, ...]:

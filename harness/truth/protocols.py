@@ -165,9 +165,7 @@ def windows(
     return Plan(tuple(cut), tuple(problems))
 
 
-def _selected(
-    protocol: Protocol, scan: Scan, simulations: Iterable[str] | None
-) -> list[Simulation]:
+def _selected(protocol: Protocol, scan: Scan, simulations: Iterable[str] | None) -> list[Simulation]:
     chosen = [s for s in scan.simulations if set(protocol.where) <= set(s.parameters)]
     if scan.simulations and not chosen:
         there = sorted({s.parameters for s in scan.simulations})

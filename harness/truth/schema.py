@@ -86,8 +86,7 @@ def read_contents(path: Path) -> Contents:
             boundaries=_boundaries(file, axes),
             spacing=tuple(
                 tuple(
-                    _spacing(dimensions, axis, n, sample)
-                    for axis, n in zip(axes, shape, strict=True)
+                    _spacing(dimensions, axis, n, sample) for axis, n in zip(axes, shape, strict=True)
                 )
                 for sample in samples
             ),

@@ -106,9 +106,7 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
             if twin != path:
                 problems.append(TruthError("holds the data of another file", file=path, found=twin))
                 continue
-            simulations += [
-                _simulation(dataset, name, identity, path, contents, i) for i in samples
-            ]
+            simulations += [_simulation(dataset, name, identity, path, contents, i) for i in samples]
     if readable and wanted and not simulations and not problems:
         there = sorted({p for _, _, contents in readable for p in contents.parameters})
         raise TruthError(
