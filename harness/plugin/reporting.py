@@ -7,6 +7,7 @@ run under xdist and one without write the same file.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -29,6 +30,8 @@ from harness.plugin.session import Session
 from harness.results import RED, ModelEntry, Outcome, RecordEntry, Run, TestResult
 
 COLLECTOR = "harness-collector"
+#: in the run's folder, while it runs: what the workers are doing
+PROGRESS = ".progress"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -227,7 +230,7 @@ class Collector:
     def pytest_sessionstart(self) -> None:
         """Under xdist, watch what the workers leave about their progress."""
         if getattr(self._config.option, "dist", "no") != "no":
-            folder = self.folder / ".progress"
+            folder = self.folder / PROGRESS
             folder.mkdir()
             os.environ[FOLDER] = str(folder)
             reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -240,6 +243,7 @@ class Collector:
         """Write results.json, records, baselines if asked, and the report."""
         if self._watcher is not None:
             self._watcher.stop()
+            shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
         if sessions.SESSION not in self._config.stash:
             _remove_empty(self.folder)
             return
