@@ -2,8 +2,8 @@
 
 options: the command line.  gpus: one for each worker.  session: what one run knows.
 collection: cases, order, expected failures.  fixtures: record, ensemble, judge, note.
-reporting: results.json, JUnit and the report folder.  updating: baselines, on purpose.
-terminal: the physics summary.  progress: of long work.
+outcomes: from a test's phases to its result.  reporting: the report folder.
+updating: baselines, on purpose.  terminal: the physics summary.  progress: of long work.
 """
 
 pytest_plugins = [
@@ -12,6 +12,7 @@ pytest_plugins = [
     "harness.plugin.session",
     "harness.plugin.collection",
     "harness.plugin.fixtures",
+    "harness.plugin.outcomes",
     "harness.plugin.reporting",
     "harness.plugin.terminal",
     "harness.scheduler",
