@@ -1,0 +1,18 @@
+"""`harness report`: the pages of a run, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def report(run: Annotated[Path, typer.Argument(help="a folder under reports/")]) -> None:
+    """Make report.html and summary.md of a run again, from results.json and its records."""
+    import harness.report
+
+    if not (run / "results.json").is_file():
+        raise typer.BadParameter(f"{run} holds no results.json; runs are folders under reports/")
+    Console().print(str(harness.report.build(run)), soft_wrap=True)
