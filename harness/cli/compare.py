@@ -130,7 +130,7 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
         "difference",
         "detectable",
     ):
-        table.add_column(Text(name), overflow="fold", justify="left")
+        table.add_column(Text(name), overflow="fold", no_wrap=name == "property")
     for row in text.rows(one):
         changes = Text(", ").join(
             Text(f"{row.counts[name]} {name}", STYLES[name]) for name in CHANGES if row.counts[name]

@@ -182,9 +182,6 @@ def _rows(entries: Sequence[tuple[Comparison, Criterion]]) -> list[CaseRow]:
                 after.margin if after else None,
                 float(after.step) if after and after.step is not None else None,
             )
-            noted = [
-                f"{n} {_plain(a)} \N{RIGHTWARDS ARROW} {_plain(b)}" for n, (a, b) in case.noted.items()
-            ]
             rows.append(
                 CaseRow(
                     change=case.change,

@@ -226,14 +226,14 @@ def gravest(comparison: Comparison, changes: Sequence[Change]) -> list[Group]:
             cases = [case for case in criterion.cases if case.change == change]
             if cases:
                 groups.append(Group(change, criterion, max(cases, key=_factor), len(cases)))
-    return sorted(groups, key=lambda g: (CHANGES.index(g.change), -_factor(g.case)))
+    return sorted(groups, key=lambda g: (CHANGES.index(g.change), -_factor(g.case)[0]))
 
 
-def _factor(case: Case) -> float:
-    """How many times the first margin the second is."""
+def _factor(case: Case) -> tuple[float, float]:
+    """Sort key: how many times the first margin the second is, then the figure itself."""
     if not case.before or not case.after or case.after.margin is None:
-        return math.inf
-    return case.after.margin / max(case.before.margin or 0.0, 1e-3)
+        return math.inf, math.inf
+    return case.after.margin / max(case.before.margin or 0.0, 1e-3), case.after.figure
 
 
 def case_line(criterion: Criterion, case: Case) -> str:
