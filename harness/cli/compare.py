@@ -107,12 +107,13 @@ def _share(text: str) -> float:
 
 
 def _print(found: Comparisons) -> None:
+    from harness.report import compare_text as text
+
     console = Console()
     for one in found.comparisons:
         _print_one(console, one, found)
-    failing = " or ".join(found.fail_on) or "nothing"
-    status = "[bold red]exit 1[/]" if found.failed else "[bold green]exit 0[/]"
-    console.print(f"{status}: {failing} fails the comparison", highlight=False)
+    status = ("exit 1", "bold red") if found.failed else ("exit 0", "bold green")
+    console.print(Text.assemble(status, ". ", text.gate(found)))
 
 
 def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
@@ -141,5 +142,6 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
     console.print(table)
     for group in text.gravest(one, found.fail_on):
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
-    for line in (*text.survival_line(one), *text.caution(one), *text.footer(one)):
+    lines = *text.survival_line(one), *text.generalises(one), text.columns(one), *text.footer(one)
+    for line in lines:
         console.print(Text(line, "dim"))

@@ -10,8 +10,7 @@ from harness.report.markdown import code, plain
 
 def markdown(found: Comparisons) -> str:
     """All comparisons, each with its table, its gravest cases and what may be concluded."""
-    failing = " or ".join(found.fail_on) or "nothing"
-    gate = f"Exit status {int(found.failed)}: {failing} fails the comparison."
+    gate = f"Exit status {int(found.failed)}. {plain(text.gate(found))}"
     blocks = [block for one in found.comparisons for block in _comparison(one, found)]
     return "\n\n".join([*blocks, gate]) + "\n"
 
@@ -32,5 +31,6 @@ def _comparison(one: Comparison, found: Comparisons) -> list[str]:
         f"compared: {plain(one.other.source)}.",
         "\n".join(table),
         "\n".join(lines),
-        *map(plain, (*text.survival_line(one), *text.caution(one), *text.footer(one))),
+        *map(plain, (*text.survival_line(one), *text.generalises(one), text.columns(one))),
+        *map(plain, text.footer(one)),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.comparison.changes import CHANGES, Change
-from harness.comparison.compare import Case, Comparison, Criterion
+from harness.comparison.compare import Case, Comparison, Comparisons, Criterion
 from harness.comparison.inference import Inference, threshold
 from harness.report.text import counted, number
 from harness.statistics.intervals import LEAST
@@ -111,7 +111,7 @@ def decision(found: Inference) -> str:
     if found.reason:
         return found.reason
     if found.n < LEAST:
-        return f"no verdict: n = {found.n} < {LEAST}"
+        return f"no verdict, n = {found.n}"
     if found.decided is None:
         return f"no decision possible: smallest p {number(found.smallest_p, 2)}"
     said = "differs" if found.decided else "not shown to differ"
@@ -123,38 +123,56 @@ def _signed(value: float | None) -> str:
     return f"+{text}" if value is not None and value > 0 else text
 
 
-def caution(comparison: Comparison) -> list[str]:
-    """What the columns mean, and what may and may not be concluded from n simulations."""
-    found = [criterion.inference for criterion in comparison.criteria if not criterion.inference.reason]
-    lines = [
+def gate(found: Comparisons) -> str:
+    """What fails the comparison, in a sentence."""
+    share = f"{100 * found.comparisons[0].worse_than:g} %"
+    if not found.fail_on:
+        return "No change fails the comparison."
+    text = f"A case that is {' or '.join(found.fail_on)} fails the comparison"
+    return f"{text}; worse is a figure {share} beyond the reference's."
+
+
+def columns(comparison: Comparison) -> str:
+    """What the columns of the table mean."""
+    return (
         "Changes are facts: both sides saw the same trajectories. Figures are medians over windows; "
         "a difference is per simulation, in limits of the criterion "
-        f"({OWN_UNIT}: in the figure's own unit), its median with "
-        + _interval(found)
-        + "; detectable is the mean difference that a paired t test would find in 4 of 5 repetitions."
-    ]
+        f"({OWN_UNIT}: in the figure's own unit), its median with {_interval(_inferred(comparison))}; "
+        "detectable is the mean difference that a paired t test would find in 4 of 5 repetitions."
+    )
+
+
+def generalises(comparison: Comparison) -> list[str]:
+    """What may and may not be concluded from n simulations."""
+    found = _inferred(comparison)
     if not found:
-        return lines
+        return []
     n = max(one.n for one in found)
     smallest = number(max((one.smallest_p or 1.0) for one in found), 2)
     asked = number(threshold(len(found)), 2)
     criteria = counted(len(found), "criterion", "criteria")
     if n < LEAST:
-        lines.append(
-            f"Whether it generalises: no verdict below {LEAST} simulations. With n = {n} a sign test "
-            f"cannot reach p below {smallest}; Holm over {criteria} would ask for {asked}."
+        said = (
+            f"no verdict below {LEAST} simulations. With n = {n} a sign test cannot reach p below "
+            f"{smallest}; Holm over {criteria} would ask for {asked}."
         )
     elif all(one.decided is None for one in found):
-        lines.append(
-            f"Whether it generalises: {counted(n, 'simulation')} cannot decide. A sign test cannot "
-            f"reach p below {smallest}; Holm over {criteria} asks for {asked}."
+        said = (
+            f"{counted(n, 'simulation')} cannot decide. A sign test cannot reach p below {smallest}; "
+            f"Holm over {criteria} asks for {asked}."
         )
     else:
-        lines.append(
-            f"Whether it generalises: sign test over {counted(n, 'simulation')}, Holm over {criteria} "
-            "at 0.05."
+        differ = sum(bool(one.decided) for one in found)
+        said = (
+            f"{differ} of {criteria} differ, by a sign test over {counted(n, 'simulation')} with "
+            "Holm's correction at 0.05."
         )
-    return lines
+    return [f"Whether it generalises: {said}"]
+
+
+def _inferred(comparison: Comparison) -> list[Inference]:
+    found = [criterion.inference for criterion in comparison.criteria]
+    return [one for one in found if not one.reason]
 
 
 def _interval(found: Sequence[Inference]) -> str:
