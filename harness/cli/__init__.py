@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import compare, data, listing, report, table
+from harness.cli import compare, data, listing, report, table, trend
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
@@ -12,4 +12,5 @@ app.command()(listing.protocols)
 app.command()(report.report)
 app.command()(table.table)
 app.command()(compare.compare)
+app.command()(trend.trend)
 app.add_typer(data.app, name="data")

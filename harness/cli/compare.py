@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from harness.comparison.changes import Change
 
 SIDES = typer.Argument(
-    metavar="A B [C]...",
+    metavar="SIDE",
     help="A is the reference. A run folder, RUN:MODEL, a baseline folder, a model with a baseline, "
     "or published:NAME",
 )
 FAIL_ON = typer.Option(help="changes that fail the comparison, by commas; none for never")
 WORSE = typer.Option(help="how much larger a figure must be to count as worse")
-BASELINES = typer.Option(help="folder of the baselines")
+BASELINES = typer.Option(help="folder of the baselines", show_default="of this checkout")
 JSON = typer.Option("--json", help="write the comparison as JSON; - prints it", allow_dash=True)
 MARKDOWN = typer.Option("--markdown", help="write it as Markdown; - prints it", allow_dash=True)
 HTML = typer.Option("--html", help="write one self-contained page with overlaid curves")
@@ -47,8 +47,8 @@ def compare(
 ) -> None:
     """Compare models on common trajectories; exit 1 if something broke or got worse.
 
-    What became of each case (broken, worse, same, better, repaired) is a fact. Whether it
-    generalises is said beside it, as far as the number of simulations allows.
+    What became of each case (broken, worse, same, better, repaired) is a fact.
+    Whether it generalises is said beside it, as far as n allows.
     """
     from harness import comparison
     from harness.comparison import CompareError, Comparisons, load

@@ -91,8 +91,8 @@ def _of_facts(
     """By noted values that a publication holds, within its own spread; None where none has a side."""
     moves: set[Change] = set()
     for name, fact in entry.facts.items():
-        first, second = before.values.get(name), after.values.get(name)
-        if fact.worse is None or not isinstance(first, float) or not isinstance(second, float):
+        first, second = _value(before, name), _value(after, name)
+        if fact.worse is None or math.isnan(first) or math.isnan(second):
             continue
         slack = max(fact.tolerance or 0.0, worse_than * abs(first))
         if first == second or abs(second - first) <= slack:
@@ -101,3 +101,9 @@ def _of_facts(
             moves.add("worse" if (second > first) == (fact.worse == "higher") else "better")
     gravest: tuple[Change, ...] = ("worse", "better", "same")
     return next((found for found in gravest if found in moves), None)
+
+
+def _value(test: TestResult, name: str) -> float:
+    """A noted number; NaN if there is none.  A noted None never happened: it is infinitely late."""
+    value = test.values.get(name, math.nan)
+    return math.inf if value is None else math.nan if isinstance(value, str) else value

@@ -1,5 +1,5 @@
 "use strict";
-/* Draws the plots of a comparison as they come into view, in the colours of the scheme. */
+/* The plots of a comparison: judged curves of all sides, and survival. */
 (() => {
   const draws = new Map();
   for (const element of document.querySelectorAll("figure[data-figure]")) {
@@ -17,14 +17,5 @@
   const figure = document.getElementById("survival");
   if (figure) draws.set(figure, () => Plots.draw(figure, survival()));
 
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draws.get(entry.target)(); }
-  }, { rootMargin: "400px" });
-  for (const element of draws.keys()) watcher.observe(element);
-
-  const redraw = (all) => { for (const [element, draw] of draws) if (all || element.dataset.drawn) draw(); };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
-  addEventListener("beforeprint", () => { document.documentElement.classList.add("printing"); redraw(true); });
-  addEventListener("afterprint", () => { document.documentElement.classList.remove("printing"); redraw(false); });
-  document.documentElement.dataset.ready = "true";
+  Lazy(draws);
 })();
