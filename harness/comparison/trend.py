@@ -66,10 +66,10 @@ class Trend(_Model):
 def trend(folders: Sequence[Path], model: str | None = None) -> Trend:
     """The figures of one model over the runs in `folders`, oldest first.
 
-    A checkpoint of `model` (label `model.checkpoint`) counts as the model.  Folders without a run,
-    without a figure of the model, and repeated ones (`latest`) are skipped; runs with other steps, precision or draw than the
-    newest, or without a common protocol, are left out and named.  Raises CompareError for fewer
-    than two runs, or where several models could be meant.
+    A checkpoint of `model` (label `model.checkpoint`) counts as the model.  Folders without a run or
+    without a figure of the model, and repeated ones (`latest`), are skipped; runs with other steps,
+    precision or draw than the newest, or without a common protocol, are left out and named.  Raises
+    CompareError for fewer than two runs, or where several models could be meant.
     """
     runs = {path.resolve(): path for path in folders if (path / "results.json").is_file()}
     loaded = sorted(((Run.load(path), path) for path in runs), key=lambda pair: pair[0].started)

@@ -13,11 +13,13 @@
     traces.push({ x: [0, runs.length - 1], y: [line.limit, line.limit], mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dash" }, hovertemplate: "limit<extra></extra>" });
     const values = line.each.flat().filter((value) => value > 0);
     const log = line.limit > 0 && values.length > 0;
+    const wide = Math.max(1, ...values) / Math.min(1, ...values) > 3e3;
+    const ticks = wide ? { exponentformat: "power" } : { dtick: "D2", tickformat: "~g" };
     const bare = Plots.judged({ kind: "points", unit: line.title, log: false, lines: [] }).layout;
     const short = (label) => plain(label.length > 18 ? "…" + label.slice(-17) : label);
     return { traces, layout: { ...bare,
       xaxis: { ...bare.xaxis, tickvals: runs, ticktext: DATA.stops.map(short), range: [-0.3, runs.length - 0.7], nticks: 8 },
-      yaxis: { ...bare.yaxis, ...(log ? { type: "log", exponentformat: "power" } : { rangemode: "tozero" }) } } };
+      yaxis: { ...bare.yaxis, ...(log ? { type: "log", ...ticks } : { rangemode: "tozero" }) } } };
   }
   for (const element of document.querySelectorAll("figure[data-line]")) {
     draws.set(element, () => Plots.draw(element, figure(DATA.lines[Number(element.dataset.line)])));
