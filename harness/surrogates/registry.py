@@ -12,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -89,21 +90,38 @@ def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return controls.load(spec.name.removeprefix("control:"), simulations)
 
 
+def _family(module: str) -> Loader:
+    """`load(spec, simulations)` of a module of this package, imported when it is needed."""
+    return lambda spec, simulations: import_module(f"harness.surrogates.{module}").load(
+        spec, simulations
+    )
+
+
+#: Every family: name -> (one line about it, its loader).  A name that ends in ":" is a prefix; what
+#: follows it is for its loader to read.
+FAMILIES: dict[str, tuple[str, Loader]] = {
+    "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
+    "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "persistence": ("the last input frame, for ever", _reference),
+    "oracle": ("positive control: replays the truth", _reference),
+    "solver": ("positive control: the embedded truth's own integrator", _reference),
+    "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+}
+
+
 def _builtin() -> dict[str, tuple[str, Loader]]:
     from harness.surrogates.controls import CONTROLS
 
-    return {
-        "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
-        "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
-        "persistence": ("the last input frame, for ever", _reference),
-        "oracle": ("positive control: replays the truth", _reference),
-        "solver": ("positive control: the embedded truth's own integrator", _reference),
-        "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
-        **{
-            f"control:{name}": (f"negative control: {control.summary}", _control)
-            for name, control in CONTROLS.items()
-        },
+    return FAMILIES | {
+        f"control:{name}": (f"negative control: {control.summary}", _control)
+        for name, control in CONTROLS.items()
     }
+
+
+def _named(name: str) -> tuple[str, Loader] | None:
+    """The entry of a built-in name, or of the prefix it starts with."""
+    prefix, colon, rest = name.partition(":")
+    return _builtin().get(name) or (FAMILIES.get(prefix + colon) if rest else None)
 
 
 def names() -> Mapping[str, str]:
@@ -143,7 +161,7 @@ def _check(spec: ModelSpec) -> None:
             raise ModelError(
                 f"no file {path!r} (from --model {spec.name!r}); paths are relative to here"
             )
-    elif spec.name not in names():
+    elif _named(spec.name) is None and spec.name not in names():
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
@@ -154,9 +172,9 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     path, _, cls = spec.name.rpartition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), cls, spec)
-    builtin = _builtin()
-    if spec.name in builtin:
-        return builtin[spec.name][1](spec, simulations)
+    named = _named(spec.name)
+    if named is not None:
+        return named[1](spec, simulations)
     (point,) = entry_points(group=GROUP, name=spec.name)
     return point.load()(spec, simulations)
 
