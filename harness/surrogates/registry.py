@@ -81,7 +81,7 @@ def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
 def _reference(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     from harness.surrogates import reference
 
-    return reference.LOADERS[spec.name](simulations)
+    return reference.load(spec.name, simulations)
 
 
 def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -106,6 +106,7 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
     "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+    "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
 }
 
 
