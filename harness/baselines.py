@@ -24,6 +24,9 @@ from harness.paths import slug
 from harness.results import Expectation
 
 CONDITIONS = "conditions"
+#: stem of the file that says that a baseline is a published one
+PUBLISHED = "published"
+CITATION = "citation"
 DIGITS = 6
 
 
@@ -91,9 +94,22 @@ def _write(path: Path, entries: Mapping[str, Any]) -> None:
 
 
 def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     return value
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where a published baseline comes from, and the conditions it was recorded under.
+
+    What it holds no entry of, it does not know: a violation there is new knowledge.
+    """
+
+    citation: str
+    conditions: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -134,6 +150,28 @@ class Baseline:
         except ValueError as error:
             raise BaselineError(f"baseline {self._file(suite)}: {error}") from error
 
+    @cached_property
+    def published(self) -> Publication | None:
+        """The publication that the baseline is made from, None for a measured baseline."""
+        entries = self._entries(PUBLISHED)
+        if not entries:
+            return None
+        try:
+            return Publication(str(entries[CITATION]), dict(entries[CONDITIONS]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BaselineError(f"baseline {self._file(PUBLISHED)} lacks {error}") from error
+
+    def publish(
+        self, publication: Publication, suites: Mapping[str, Mapping[str, Expectation]]
+    ) -> None:
+        """Write a published baseline: its citation, and the entries of each suite."""
+        collection = SnapshotCollection(location=str(self._file(PUBLISHED)))
+        for name, value in ((CITATION, publication.citation), (CONDITIONS, publication.conditions)):
+            collection.add(Snapshot(name=name, data=json.dumps(value)))
+        self._storage.write_snapshot_collection(snapshot_collection=collection)
+        for suite, entries in suites.items():
+            self.record(suite, entries, publication.conditions)
+
     def record(
         self, suite: str, entries: Mapping[str, Expectation], conditions: Mapping[str, Any]
     ) -> None:
@@ -141,8 +179,8 @@ class Baseline:
         collection = SnapshotCollection(location=str(self._file(suite)))
         collection.add(Snapshot(name=CONDITIONS, data=json.dumps(dict(conditions))))
         for name, entry in entries.items():
-            values = {k: _rounded(v) for k, v in entry.model_dump(exclude_none=True).items()}
-            text = Expectation(**values).model_dump_json(exclude_none=True)
+            values = _rounded(entry.model_dump(exclude_none=True, exclude_unset=True))
+            text = Expectation(**values).model_dump_json(exclude_unset=True)
             collection.add(Snapshot(name=name, data=text))
         self._storage.write_snapshot_collection(snapshot_collection=collection)
 

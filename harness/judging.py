@@ -7,12 +7,13 @@ it: they are never averaged away and never skipped.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from harness.results import Expectation, Outcome, Verdict
+from harness.results import Expectation, Fact, Outcome, Verdict
 
 #: A figure is worse than recorded when it exceeds the record by 5 % of it, or by 1 % of the limit
 #: where the record is small: the spread of one record over machines is far below both.
@@ -176,6 +177,42 @@ def outcome(verdict: Verdict, entry: Expectation | None) -> Outcome:
     return "passed" if kept(verdict) else "expected"
 
 
+def contradictions(
+    entry: Expectation | None, values: Mapping[str, float | str | None], gating: bool
+) -> list[str]:
+    """What was published of a test's noted values, and is not so today; one phrase each.
+
+    gating: another model is judged against the published one, so only what is worse counts.
+    A noted None, an event that never happened, is infinitely late.
+    """
+    found = []
+    for name, fact in (entry.facts if entry is not None else {}).items():
+        today = values.get(name, "not measured")
+        today = math.inf if today is None else today
+        if not _unlike(today, fact, gating):
+            continue
+        spread = f" +- {fact.tolerance:.2g}" if fact.tolerance else ""
+        found.append(f"{name} = {_shown(today)}, published {_shown(fact.value)}{spread}")
+    return found
+
+
+def _unlike(today: float | str, fact: Fact, gating: bool) -> bool:
+    if isinstance(fact.value, str) or isinstance(today, str):
+        return today != fact.value and fact.tolerance is not None and not (gating and not fact.worse)
+    if fact.tolerance is None or today == fact.value:
+        return False
+    # A NaN is within no tolerance.
+    near = abs(today - fact.value) <= fact.tolerance
+    better = {"higher": today < fact.value, "lower": today > fact.value}
+    return not near and not (gating and fact.worse is not None and better[fact.worse])
+
+
+def _shown(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.3g}" if math.isfinite(value) else "never"
+
+
 def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> str:
     """One line, figure first: `div_b_ratio[spectral] D = 0.82 > 0.03 at step 50 (baseline 0.81)`."""
     if not math.isfinite(verdict.figure):
@@ -198,9 +235,12 @@ def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> s
 
 def describe_entry(entry: Expectation) -> str:
     """A baseline entry in a few words: `0.81 > 0.03 at step 50`."""
-    if entry.verdict == "unrecorded":
+    if entry.verdict == "unrecorded" and not entry.facts:
         return f"not recorded ({entry.source})"
-    if entry.figure is None or not math.isfinite(entry.figure):
+    if entry.figure is None:
+        facts = ", ".join(f"{name} {_shown(fact.value)}" for name, fact in entry.facts.items())
+        return f"{entry.verdict}{' with ' if facts else ''}{facts} ({entry.source})"
+    if not math.isfinite(entry.figure):
         return f"diverged at step {entry.step}"
     text = f"{entry.figure:.3g} {'>' if entry.verdict == 'violated' else '<='} {entry.limit:.3g}"
     return text if entry.step is None else f"{text} at step {entry.step}"

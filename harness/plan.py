@@ -109,7 +109,7 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     Raises ModelError, ProtocolError or MissingData, before anything expensive.
     """
     models = registry.resolve(options.models)
-    chosen = tuple(_protocol(name) for name in options.protocols)
+    chosen = tuple(protocols.load(name) for name in options.protocols)
     windows: dict[str, tuple[Window, ...]] = {}
     ensembles: dict[str, tuple[Simulation, ...]] = {}
     problems: list[TruthError] = []
@@ -130,11 +130,6 @@ def how_to_get(error: MissingData, root: Path) -> str:
     command = f"the-well-download --base-path {root} --dataset {error.dataset} --split {error.split}"
     size = SIZES.get(str(error.dataset))
     return f"get it with: {command}" + (f" (the whole data set is {size})" if size else "")
-
-
-def _protocol(name: str) -> Protocol:
-    """A shipped protocol by name, or a user's own from a .toml file."""
-    return protocols.read(Path(name)) if name.endswith(".toml") else protocols.load(name)
 
 
 def _scan(root: Path, protocol: Protocol, split: str) -> well.Scan:

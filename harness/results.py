@@ -16,11 +16,11 @@ SCHEMA_VERSION: Literal[1] = 1
 
 #: What became of one test.
 #: passed: criterion kept.  violated: broken, and no baseline knew (red).  expected: broken as
-#: recorded (xfail).  regression: worse than recorded (red).  repaired: recorded as broken, now
-#: kept (red, or reported under --against).  unrecorded: broken where a published baseline holds
-#: no figure: new knowledge, not red.  recorded: figures without a verdict (too few simulations).
-#: not-applicable: the model or the data lacks what the property needs.  error: no figure could
-#: be had.  missing: collected, but never reported (a worker died).
+#: recorded (xfail).  regression: worse than recorded, or unlike what was published (red).
+#: repaired: recorded as broken, now kept (red, or reported under --against).  unrecorded: broken
+#: where a published baseline holds no figure: new knowledge, not red.  recorded: figures without
+#: a verdict (too few simulations).  not-applicable: the model or the data lacks what the property
+#: needs.  error: no figure could be had.  missing: collected, but never reported (a worker died).
 Outcome = Literal[
     "passed",
     "violated",
@@ -42,8 +42,24 @@ class _Model(BaseModel):
     model_config = ConfigDict(ser_json_inf_nan="strings", extra="forbid", frozen=True)
 
 
+class Fact(_Model):
+    """A published value that a test notes beside its verdict, and that a rerun must meet.
+
+    value: a number (infinite for an event that never happens) or a word, e.g. a basin.
+    tolerance: how far a rerun may lie from a number, on either side; None: shown, not asserted.
+    worse: the side on which another model, judged against this one, counts as worse.
+    """
+
+    value: float | str
+    tolerance: float | None = None
+    worse: Literal["higher", "lower"] | None = None
+
+
 class Expectation(_Model):
-    """What a baseline recorded for one test."""
+    """What a baseline recorded for one test.
+
+    facts: name of a noted value -> what was published of it (published baselines only).
+    """
 
     verdict: Literal["passed", "violated", "unrecorded"]
     figure: float | None = None
@@ -51,6 +67,7 @@ class Expectation(_Model):
     tolerance: float | None = None
     step: int | None = None
     source: str = ""
+    facts: dict[str, Fact] = Field(default_factory=dict)
 
 
 class Verdict(_Model):

@@ -40,6 +40,11 @@ FRAMES = {
     "mhd64-early": (100, [(0, 2, 3, 52), (47, 49, 50, 99)]),
     "mhd64-paper": (100, [(14, 16, 17, 76)]),
     "mhd64-t100": (100, [(0, 2, 3, 99)]),
+    "well-t17=MHD_64": (100, [(11, 16, 17, 76)]),
+    "well-t17=shear_flow": (200, [(11, 16, 17, 76)]),
+    "well-t17=active_matter": (81, [(11, 16, 17, 76)]),
+    "well-t17=supernova_explosion_64": (59, [(11, 16, 17, 58)]),
+    "well-t17=short": (18, [(11, 16, 17, 17)]),
 }
 
 
@@ -67,8 +72,12 @@ def test_each_protocol_asks_for_exactly_its_frames(tmp_path: Path, name: str) ->
 
 
 def test_shipped_protocols_are_those_documented() -> None:
-    assert protocols.names() == ("mhd64-early", "mhd64-paper", "mhd64-t100", "simulated")
+    assert protocols.names() == (
+        "mhd64-early", "mhd64-paper", "mhd64-t100", "simulated", "well-t17",
+    )  # fmt: skip
     for name in protocols.names():
+        if name == "well-t17":
+            continue
         protocol = protocols.load(name)
         assert protocol.name == name
         assert protocol.fields == ("density", "magnetic_field", "velocity")
@@ -181,6 +190,43 @@ def test_windows_are_hashable_descriptions(tmp_path: Path) -> None:
     assert all(isinstance(window, Window) for window in once)
 
 
+def test_a_recipe_for_any_data_set_is_bound_to_one(tmp_path: Path) -> None:
+    bound = protocols.load("well-t17=active_matter")
+    assert (bound.name, bound.dataset, bound.split) == (
+        "well-t17.active_matter", "active_matter", "test",
+    )  # fmt: skip
+    valid = protocols.load("well-t17=active_matter/valid")
+    assert (valid.name, valid.split) == ("well-t17.active_matter.valid", "valid")
+    own = tmp_path / "mine.toml"
+    own.write_text(VALID.replace('"MHD_64"', '"*"'))
+    assert protocols.load(f"{own}=shear_flow").dataset == "shear_flow"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("well-t17", "well-t17=DATASET or well-t17=DATASET/SPLIT"),
+        ("well-t17=", "well-t17=DATASET"),
+        ("well-t17=a/dev", "split one of train, valid, test, found well-t17=a/dev"),
+        ("well-t17=../a", "needs a data set"),
+        ("well-t17=a/../../b", "needs a data set"),
+        ("simulated=MHD_64", "has a data set of its own"),
+        ("well-t71=a", "did you mean well-t17"),
+    ],
+)
+def test_a_choice_of_data_set_that_makes_no_sense(name: str, says: str) -> None:
+    with pytest.raises(ProtocolError, match=says):
+        protocols.load(name)
+
+
+def test_a_trajectory_that_ends_before_the_first_prediction_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, "short", "a", 17)
+    protocol = protocols.load("well-t17=short")
+    cut, (problem,) = protocols.windows(protocol, scanned(tmp_path, protocol))
+    assert cut == ()
+    assert "expected 18 (6 from 11 on, 1 predicted), found 17" in str(problem)
+
+
 VALID = """\
 description = "Two windows."
 reproduces = "nothing"
@@ -237,6 +283,7 @@ def test_a_protocol_of_ones_own(tmp_path: Path) -> None:
         ('"MHD_64"', '"../MHD_64"', "dataset: expected"),
         ('"MHD_64"', '""', "dataset: expected"),
         ('"nothing"', '" "', "reproduces: expected"),
+        ("steps = 20", 'steps = 20\nfit = "yes"', "fit: expected true or false"),
         ("steps = 20", "steps = 20\nwhere = 0.7", "where: expected a table"),
         ("steps = 20", "steps = 20\n[where]\nMa = nan", "where: expected"),
         ("steps = 20", 'steps = 20\n[where]\nMa = "0.7"', "where: expected"),

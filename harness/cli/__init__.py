@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import controls, data, listing, report
+from harness.cli import controls, data, listing, report, table
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
-app.command()(report.report)
-app.command()(controls.controls)
 app.add_typer(data.app, name="data")
+app.command()(report.report)
+app.command()(table.table)
+app.command()(controls.controls)

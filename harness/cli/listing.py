@@ -21,15 +21,15 @@ def protocols() -> None:
     """List the recipes that `pytest --protocol` knows."""
     from harness.truth import protocols as recipes
 
-    loaded = [recipes.load(name) for name in recipes.names()]
+    loaded = [recipes.read(recipes.FOLDER / f"{name}.toml") for name in recipes.names()]
     show_table(
         ("name", "data set, split", "windows", "steps", "reproduces"),
         [
             (
-                p.name,
-                f"{p.dataset}, {p.split}",
+                p.name if p.dataset != recipes.ANY else f"{p.name}=DATASET[/SPLIT]",
+                f"{'any' if p.dataset == recipes.ANY else p.dataset}, {p.split}",
                 f"{p.n_history} frames from {', '.join(map(str, p.starts))}",
-                str(p.steps),
+                f"up to {p.steps}" if p.fit else str(p.steps),
                 p.reproduces,
             )
             for p in loaded

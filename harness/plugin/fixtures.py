@@ -53,6 +53,7 @@ class Judge:
     name: str
     finding: Finding
     diverged_at: int | None = None
+    gating: bool = False
 
     def __call__(
         self,
@@ -64,7 +65,8 @@ class Judge:
         """The criterion |figure| <= at_most at every step; raises Violation or Regression.
 
         The whole curve over `step` is judged, and its worst margin reported (`judging.judge`).
-        A `Width` brings its own basis.
+        A `Width` brings its own basis.  What the test has noted by now is held against the facts
+        of a published baseline.
         """
         __tracebackhide__ = True
         if self.finding.verdict is not None:
@@ -76,6 +78,10 @@ class Judge:
         found.verdict = verdict
         found.outcome = judging.outcome(verdict, found.entry)
         found.message = judging.describe(self.name, verdict, found.entry)
+        unlike = judging.contradictions(found.entry, found.values, self.gating)
+        if unlike and found.outcome != "repaired":
+            found.outcome = "regression"
+            found.message = f"{'; '.join(unlike)}; {found.message}"
         if found.outcome == "regression":
             raise Regression(found.message)
         if found.outcome in ("violated", "expected", "unrecorded"):
@@ -150,7 +156,8 @@ def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Itera
     finding = finding_of(item)
     finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
     name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
-    yield Judge(name, finding, _diverged_at(request))
+    gating = bool(request.config.getoption("against"))
+    yield Judge(name, finding, _diverged_at(request), gating)
 
 
 @pytest.fixture

@@ -109,13 +109,18 @@ class Session:
         key = (baseline.model, baseline.protocol, suite)
         if key not in self._expectations:
             self._expectations[key] = self._applicable(baseline, suite)
-        return self._expectations[key].get(name)
+        return self._expectations[key].get(name, self._expectations[key].get(""))
 
     def _applicable(self, baseline: Baseline, suite: str) -> Mapping[str, Expectation]:
+        """The entries of a suite that apply; "" is what a published baseline says of all others."""
         try:
             recorded, entries = baseline.conditions(suite), baseline.expectations(suite)
+            published = baseline.published
         except BaselineError as error:
             raise pytest.UsageError(str(error)) from error
+        if published is not None:
+            recorded = recorded or dict(published.conditions)
+            entries = {"": Expectation(verdict="unrecorded", source=published.citation)} | entries
         if recorded is not None and recorded != self.conditions:
             unlike = ", ".join(
                 f"{k}: recorded {recorded.get(k)}, now {v}"

@@ -1,6 +1,7 @@
 """Protocols: the named recipes by which windows are cut from a data set.
 
-Each is a TOML file in the folder beside this module; its file name is its name.
+Each is a TOML file in the folder beside this module; its file name is its name.  A recipe that fits
+any data set (`dataset = "*"`) is asked for with one: NAME=DATASET or NAME=DATASET/SPLIT.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,20 +22,24 @@ from harness.truth.well import SPLITS, Scan
 from harness.truth.window import Simulation, Window
 
 FOLDER = Path(__file__).parent / "protocols"
+#: `dataset` of a recipe that fits any data set
+ANY = "*"
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A named evaluation recipe.
 
-    dataset, split: where the simulations come from.
+    dataset, split: where the simulations come from; dataset `ANY` is still to be chosen.
     ensemble: splits whose simulations with the same parameters give the widths W of the departure
         rule, as far as they are present.
     where: parameter values that select simulations, e.g. (("Ma", 0.7),).
     starts: number of the first input frame of each window, counted from 0.
     n_history: input frames; steps: predicted frames after them.
+    fit: `steps` is a maximum; a shorter simulation is predicted as far as it goes.
     fields: names of the fields a simulation must have.
-    inertial_range: first and last shell of k_perp between forcing and dissipation, for slopes.
+    inertial_range: first and last shell of k_perp between forcing and dissipation, for slopes;
+        None where none is known.
     reproduces: the published result, or the purpose, that the recipe stands for.
     """
 
@@ -47,9 +52,10 @@ class Protocol:
     n_history: int
     steps: int
     fields: tuple[str, ...]
-    inertial_range: tuple[int, int]
+    inertial_range: tuple[int, int] | None
     reproduces: str
     description: str
+    fit: bool = False
 
 
 class Plan(NamedTuple):
@@ -65,11 +71,40 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Protocol:
-    """The protocol called `name`; ProtocolError if it is unknown, with the nearest names."""
-    known = names()
-    if name not in known:
-        raise ProtocolError(unknown("protocol", name, known))
-    return read(FOLDER / f"{name}.toml")
+    """The shipped protocol called `name`, or a user's own where `name` is a .toml file.
+
+    One that fits any data set is asked for as NAME=DATASET[/SPLIT].
+    Raises ProtocolError: unknown name, with the nearest ones; no data set where one is needed, or
+    one where the recipe has its own; unsafe data set name or unknown split.
+    """
+    recipe, equals, choice = name.partition("=")
+    if recipe.endswith(".toml"):
+        protocol = read(Path(recipe))
+    elif recipe in names():
+        protocol = read(FOLDER / f"{recipe}.toml")
+    else:
+        raise ProtocolError(unknown("protocol", recipe, names()))
+    return choose(protocol, choice) if equals or protocol.dataset == ANY else protocol
+
+
+def choose(protocol: Protocol, choice: str) -> Protocol:
+    """A recipe for any data set, bound to "DATASET" or "DATASET/SPLIT"; its name says to which."""
+    if protocol.dataset != ANY:
+        raise ProtocolError(
+            f"protocol {protocol.name} has a data set of its own, {protocol.dataset}: leave out "
+            f"{'=' + choice!r}"
+        )
+    dataset, _, split = choice.partition("/")
+    split = split or protocol.split
+    if not dataset or slug(dataset) != dataset or split not in SPLITS:
+        raise ProtocolError(
+            f"protocol {protocol.name} needs a data set",
+            expected=f"{protocol.name}=DATASET or {protocol.name}=DATASET/SPLIT, split one of "
+            f"{', '.join(SPLITS)}",
+            found=f"{protocol.name}={choice}" if choice else protocol.name,
+        )
+    label = ".".join([protocol.name, dataset] + ([split] if split != protocol.split else []))
+    return replace(protocol, name=label, dataset=dataset, split=split)
 
 
 def read(path: Path) -> Protocol:
@@ -83,9 +118,12 @@ def read(path: Path) -> Protocol:
             raise ProtocolError(unknown("key", key, tuple(_KEYS)), file=path)
     checked: dict[str, Any] = {}
     for key, (valid, expected) in _KEYS.items():
-        value = table.get(key, {} if key == "where" else None)
-        if value is None or not valid(value):
-            found = "nothing" if value is None else repr(value)
+        value = table.get(key, _DEFAULTS.get(key, _MISSING))
+        if key not in table and key in _DEFAULTS:
+            checked[key] = value
+            continue
+        if value is _MISSING or not valid(value):
+            found = "nothing" if value is _MISSING else repr(value)
             raise ProtocolError(
                 "wrong protocol", file=path, dataset=key, expected=expected, found=found
             )
@@ -102,7 +140,8 @@ def windows(
 ) -> Plan:
     """Cut the protocol's windows from the simulations of `scan`.
 
-    steps: predicted frames, instead of the protocol's own number.
+    steps: predicted frames, instead of the protocol's own number; where the protocol fits its
+        steps to the simulation, still at most as many as there are frames for.
     simulations: names to restrict the windows to.
 
     A simulation without the protocol's fields, with another resolution than most, or with too few
@@ -148,7 +187,9 @@ def windows(
             )
             continue
         for index, start in enumerate(protocol.starts):
-            window = Window(simulation, index, start, protocol.n_history, steps)
+            room = simulation.n_frames - start - protocol.n_history
+            fitted = max(1, min(steps, room)) if protocol.fit else steps
+            window = Window(simulation, index, start, protocol.n_history, fitted)
             if window.last_frame < simulation.n_frames:
                 cut.append(window)
                 continue
@@ -158,7 +199,7 @@ def windows(
                     simulation,
                     f"has too few frames for window {index}",
                     f"{window.last_frame + 1} ({protocol.n_history} from {start} on, "
-                    f"{steps} predicted)",
+                    f"{fitted} predicted)",
                     simulation.n_frames,
                 )
             )
@@ -223,13 +264,17 @@ def _parameters(value: Any) -> bool:
 
 
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "dataset": (lambda v: _text(v) and slug(v) == v, "a data set name, safe as a folder name"),
+    "dataset": (
+        lambda v: _text(v) and (v == ANY or slug(v) == v),
+        f"a data set name, safe as a folder name, or {ANY!r}",
+    ),
     "split": (lambda v: v in SPLITS, " or ".join(SPLITS)),
     "ensemble": (_list_of(lambda v: v in SPLITS), f"distinct splits of {', '.join(SPLITS)}"),
     "where": (_parameters, "a table of finite numbers"),
     "starts": (_list_of(_count(0)), "distinct frame numbers, each an integer of at least 0"),
     "n_history": (_count(1), "an integer of at least 1"),
     "steps": (_count(1), "an integer of at least 1"),
+    "fit": (lambda v: isinstance(v, bool), "true or false"),
     "fields": (_list_of(_text), "distinct field names"),
     "inertial_range": (
         lambda v: _list_of(_count(1))(v) and len(v) == 2 and v[0] < v[1],
@@ -238,3 +283,7 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "reproduces": (_text, "text"),
     "description": (_text, "text"),
 }
+
+_MISSING = object()
+#: keys that may be left out
+_DEFAULTS: dict[str, Any] = {"where": {}, "fit": False, "fields": (), "inertial_range": None}

@@ -78,21 +78,3 @@ def _extreme(parts: Sequence[xr.DataArray], which: str) -> xr.DataArray:
 def departure(record: Record, statistic: Statistic) -> xr.DataArray:
     """s(p_t) - s(u_t), frame by frame."""
     return statistic(record.pred) - statistic(record.truth)
-
-
-def median_range(values: Sequence[float]) -> dict[str, float | str | None]:
-    """Median and range of one figure per simulation, with the range's exact coverage.
-
-    The range of n independent values covers the median of their distribution with probability
-    1 - 2^(1-n).  Non-finite values stay in: a median beyond half of them is infinite.
-    """
-    ordered = np.sort(np.where(np.isnan(values), np.inf, np.asarray(values, dtype=float)))
-    n = len(ordered)
-    middle = ordered[(n - 1) // 2 : n // 2 + 1]
-    return {
-        "n": float(n),
-        "median": float(middle.mean()),
-        "lowest": float(ordered[0]),
-        "highest": float(ordered[-1]),
-        "coverage": 1 - 2.0 ** (1 - n),
-    }
