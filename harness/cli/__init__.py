@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import controls, data, listing, report, table
+from harness.cli import controls, data, listing, published, report, table
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
@@ -13,3 +13,4 @@ app.add_typer(data.app, name="data")
 app.command()(report.report)
 app.command()(table.table)
 app.command()(controls.controls)
+app.command()(published.published)
