@@ -189,13 +189,13 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source files of a surrogate's classes, and of its module's if it has one.
+    """SHA-256 of the source files of a surrogate's classes, and of its modules' if it has any.
 
     Changed code never meets an old record.  Classes without a source file have none to change.
     """
     classes = [*type(surrogate).__mro__]
     if hasattr(surrogate, "module"):
-        classes += type(surrogate.module).__mro__
+        classes += [cls for part in surrogate.module.modules() for cls in type(part).__mro__]
     digest = hashlib.sha256()
     for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
         digest.update(Path(str(source)).read_bytes())
