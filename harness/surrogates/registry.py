@@ -89,6 +89,12 @@ def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return controls.load(spec.name.removeprefix("control:"), simulations)
 
 
+def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates.toys import TOYS
+
+    return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
+
+
 def _builtin() -> dict[str, tuple[str, Loader]]:
     from harness.surrogates.controls import CONTROLS
 
@@ -99,6 +105,8 @@ def _builtin() -> dict[str, tuple[str, Loader]]:
         "oracle": ("positive control: replays the truth", _reference),
         "solver": ("positive control: the embedded truth's own integrator", _reference),
         "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+        "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
+        "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
         **{
             f"control:{name}": (f"negative control: {control.summary}", _control)
             for name, control in CONTROLS.items()
