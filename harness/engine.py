@@ -19,7 +19,6 @@ from harness import numerics
 from harness.audit import PrecisionAudit
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
-from harness.interventions import Intervention
 from harness.jobs import Job, key
 from harness.record import Record, Store
 from harness.rollout import Rolled, Source, read_truth, roll
@@ -152,11 +151,10 @@ class Engine:
 
     def _rolled(self, job: Job, frames: Frames, precision: str) -> Rolled:
         assert job.model is not None
-        window, layout = job.window, job.window.simulation.layout
+        window = job.window
         history = torch.stack([frames.read(window.start + i) for i in range(window.n_history)])
-        interventions = [Intervention(name, layout) for name in job.model.interventions]
-        surrogate = self.surrogate(job.model)
-        return Rolled(surrogate, window, history.to(self.device), job.draw, precision, interventions)
+        surrogate, names = self.surrogate(job.model), job.model.interventions
+        return Rolled(surrogate, window, history.to(self.device), job.draw, precision, names)
 
     def _roll(
         self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames

@@ -93,7 +93,8 @@ def source_digest() -> str:
     package = ROOT / "harness"
     files = [
         *sorted((package / "diagnostics").glob("*.py")),
-        *(package / name for name in ("audit.py", "engine.py", "fields.py", "interventions.py")),
+        *sorted((package / "interventions").glob("*.py")),
+        *(package / name for name in ("audit.py", "engine.py", "fields.py")),
         *(package / name for name in ("jobs.py", "numerics.py", "rollout.py")),
         *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
     ]

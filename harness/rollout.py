@@ -15,11 +15,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from harness import numerics
+from harness import interventions, numerics
 from harness.diagnostics.measure import Measure
-from harness.interventions import Intervention
 from harness.record import SIDE
-from harness.surrogates.base import Draw, Surrogate
+from harness.surrogates.base import Draw, Stepper, Surrogate
 from harness.truth.well import Frames
 from harness.truth.window import Window
 
@@ -40,6 +39,7 @@ class Rolled:
 
     history: the window's input frames (n, C, *space), at least as many as the model conditions on;
     a model with a shorter history uses the last ones, so that every model starts from one state.
+    names: the interventions it runs under, in the order of their application.
     """
 
     def __init__(
@@ -49,34 +49,40 @@ class Rolled:
         history: Tensor,
         draw: Draw,
         precision: str,
-        interventions: Sequence[Intervention] = (),
+        names: Sequence[str] = (),
     ) -> None:
         if len(history) < surrogate.n_history:
             raise ValueError(
                 f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
             )
-        dtype = numerics.DTYPES[precision]
-        self._precision = precision
-        self._history = history[-surrogate.n_history :].to(dtype)
-        self._step = surrogate.to(history.device, dtype).begin(window, draw)
-        self._interventions = interventions
+        history = history.to(numerics.DTYPES[precision])
+        self._history = history[-surrogate.n_history :]
+        bare = surrogate.to(history.device, history.dtype).begin(window, draw)
+        setting = interventions.Setting(window, history, draw)
+        self._step = interventions.apply(names, _checked(bare, precision), setting)
 
     def __call__(self, step: int) -> Tensor:
         """The frame of the next step; step 0 gives the last input frame."""
         if step == 0:
             return self._history[-1]
-        history = self._history
-        with numerics.autocast(self._precision, history.device):
-            frame = self._step(history, step)
+        frame = self._step(self._history, step)
+        self._history = torch.cat([self._history[1:], frame[None]])
+        return frame
+
+
+def _checked(stepper: Stepper, precision: str) -> Stepper:
+    """The stepper in its precision; its frames have the history's shape and type, or ValueError."""
+
+    def step_to(history: Tensor, step: int) -> Tensor:
+        with numerics.autocast(precision, history.device):
+            frame = stepper(history, step)
         if frame.shape != history.shape[1:]:
             raise ValueError(
                 f"the model returned shape {tuple(frame.shape)}, expected {tuple(history.shape[1:])}"
             )
-        frame = frame.to(history.dtype)
-        for intervene in self._interventions:
-            frame = intervene(frame, history, step)
-        self._history = torch.cat([history[1:], frame[None]])
-        return frame
+        return frame.to(history.dtype)
+
+    return step_to
 
 
 @torch.no_grad()

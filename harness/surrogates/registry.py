@@ -90,6 +90,12 @@ def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return controls.load(spec.name.removeprefix("control:"), simulations)
 
 
+def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates.toys import TOYS
+
+    return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
+
+
 def _family(module: str) -> Loader:
     """`load(spec, simulations)` of a module of this package, imported when it is needed."""
     return lambda spec, simulations: import_module(f"harness.surrogates.{module}").load(
@@ -107,6 +113,8 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "solver": ("positive control: the embedded truth's own integrator", _reference),
     "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
     "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
+    "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
+    "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
 }
 
 
@@ -208,13 +216,13 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source files of a surrogate's classes, and of its module's if it has one.
+    """SHA-256 of the source files of a surrogate's classes, and of its modules' if it has any.
 
     Changed code never meets an old record.  Classes without a source file have none to change.
     """
     classes = [*type(surrogate).__mro__]
     if hasattr(surrogate, "module"):
-        classes += type(surrogate.module).__mro__
+        classes += [cls for part in surrogate.module.modules() for cls in type(part).__mro__]
     digest = hashlib.sha256()
     for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
         digest.update(Path(str(source)).read_bytes())
