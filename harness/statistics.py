@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats
 import xarray as xr
 
 from harness.diagnostics.series import field_spectrum
@@ -96,3 +97,21 @@ def median_range(values: Sequence[float]) -> dict[str, float | str | None]:
         "highest": float(ordered[-1]),
         "coverage": 1 - 2.0 ** (1 - n),
     }
+
+
+def rate_bound(events: int, trials: int, confidence: float = 0.95) -> float:
+    """Exact upper bound of a rate of which `events` in `trials` were seen (Clopper and Pearson 1934).
+
+    One-sided: 0 in 5 gives 1 - 0.05^(1/5) = 0.45.
+    """
+    if events >= trials:
+        return 1.0
+    return float(scipy.stats.beta.ppf(confidence, events + 1, trials - events))
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """Two-sided p of the median of independent differences being zero; zeros are left out."""
+    signs = np.sign([d for d in differences if d != 0])
+    if not len(signs):
+        return 1.0
+    return float(scipy.stats.binomtest(int((signs > 0).sum()), len(signs)).pvalue)
