@@ -118,7 +118,7 @@ def key(job: Job, surrogate: tuple[str, str] | None, device: torch.device) -> st
         "precision": job.precision,
         "draw": job.draw.seed,
         "fields": job.keep_fields,
-        "flags": numerics.flags(),
+        "flags": numerics.flags(job.precision),
         "torch": torch.__version__,
         "device": device.type,
         "source": source_digest(),

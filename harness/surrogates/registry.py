@@ -89,12 +89,46 @@ def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return controls.load(spec.name.removeprefix("control:"), simulations)
 
 
+def _walrus(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates import walrus
+
+    try:
+        return walrus.load(_checkpoint(spec), simulations)
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name}: {error}") from error
+
+
+def _walrus_is_here(spec: ModelSpec) -> None:
+    from harness.surrogates import walrus
+
+    try:
+        walrus.require(_checkpoint(spec))
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
+
+
+def _checkpoint(spec: ModelSpec) -> Path | None:
+    return Path(spec.checkpoint) if spec.checkpoint else None
+
+
+#: name -> raises ModelError if something that the model needs is not here
+REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {"walrus-pt": _walrus_is_here}
+
+#: Models that are asked, before a run, whether and how fast they can roll its windows
+#: (`harness.surrogates.forecast`).
+FORECASTS = frozenset({"walrus-pt"})
+
+
 def _builtin() -> dict[str, tuple[str, Loader]]:
     from harness.surrogates.controls import CONTROLS
 
     return {
         "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
         "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+        "walrus-pt": (
+            "Polymathic's Walrus 1.3B, released weights or =CHECKPOINT",
+            _walrus,
+        ),
         "persistence": ("the last input frame, for ever", _reference),
         "oracle": ("positive control: replays the truth", _reference),
         "solver": ("positive control: the embedded truth's own integrator", _reference),
@@ -147,6 +181,8 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
+    if spec.name in REQUIREMENTS:
+        REQUIREMENTS[spec.name](spec)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
