@@ -204,7 +204,7 @@ class Engine:
             guide=json.dumps(guide),
             device=str(self.device),
             cells=int(torch.tensor(job.window.simulation.shape).prod()),
-            flags=json.dumps(numerics.flags()),
+            flags=json.dumps(numerics.flags(job.precision)),
             torch=str(torch.__version__),
             seconds=time.perf_counter() - started,
         )

@@ -186,7 +186,7 @@ def key(job: Job, surrogate: tuple[str, str] | None, device: torch.device) -> st
         "noise": (job.noise.scale, job.noise.seed) if job.noise else None,
         "symmetry": job.symmetry,
         "fields": job.keep_fields,
-        "flags": numerics.flags(),
+        "flags": numerics.flags(job.precision),
         "torch": torch.__version__,
         "device": device.type,
         "source": source_digest(),

@@ -96,6 +96,28 @@ def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
 
 
+def _walrus(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates import walrus
+
+    try:
+        return walrus.load(_checkpoint(spec), simulations)
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name}: {error}") from error
+
+
+def _walrus_is_here(spec: ModelSpec) -> None:
+    from harness.surrogates import walrus
+
+    try:
+        walrus.require(_checkpoint(spec))
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
+
+
+def _checkpoint(spec: ModelSpec) -> Path | None:
+    return Path(spec.checkpoint) if spec.checkpoint else None
+
+
 def _family(module: str) -> Loader:
     """`load(spec, simulations)` of a module of this package, imported when it is needed."""
     return lambda spec, simulations: import_module(f"harness.surrogates.{module}").load(
@@ -108,6 +130,7 @@ def _family(module: str) -> Loader:
 FAMILIES: dict[str, tuple[str, Loader]] = {
     "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
     "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "walrus-pt": ("Polymathic's Walrus 1.3B, released weights or =CHECKPOINT", _walrus),
     "persistence": ("the last input frame, for ever", _reference),
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
@@ -116,6 +139,13 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
     "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
 }
+
+#: name -> raises ModelError if something that the model needs is not here
+REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {"walrus-pt": _walrus_is_here}
+
+#: Models that are asked, before a run, whether and how fast they can roll its windows
+#: (`harness.surrogates.forecast`).
+FORECASTS = frozenset({"walrus-pt"})
 
 
 def _builtin() -> dict[str, tuple[str, Loader]]:
@@ -174,6 +204,8 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
+    if spec.name in REQUIREMENTS:
+        REQUIREMENTS[spec.name](spec)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
