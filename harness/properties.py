@@ -37,6 +37,8 @@ class Property:
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
     windows: of each simulation, that are judged.  cost: class of cost.
+    controls: criterion -> the broken surrogate that shows it can fail, in the grammar of `--model`.
+        A criterion without one may record figures, but is never judged.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Property:
     population: bool
     windows: Windows
     cost: Cost
+    controls: Mapping[str, str]
 
     def requests(self, criterion: str) -> tuple[Request, ...]:
         """What the test case of one criterion reads."""
@@ -63,11 +66,16 @@ def property_test(
     population: bool = False,
     windows: Windows = "all",
     cost: Cost = "cheap",
+    control: str | Mapping[str, str] | None = None,
 ) -> Callable[[Function], Function]:
-    """Declare a test function as a property; ValueError if it states nothing.
+    """Declare a test function as a property.
+
+    Raises ValueError if it states nothing, or if nothing shows that it can fail.
 
     reads: requests for every criterion alike, or one list per criterion (then `criteria` is left
     out: the keys are the criteria).  asks: likewise.
+    control: the surrogate that shows that the property can fail, for every criterion alike or by
+    criterion, e.g. "control:blow-up" or "my_models.py:Broken".
     """
     if isinstance(reads, Mapping):
         per_criterion = {name: tuple(requests) for name, requests in reads.items()}
@@ -77,11 +85,22 @@ def property_test(
         traits = {name: frozenset(asks.get(name, ())) for name in per_criterion}
     else:
         traits = dict.fromkeys(per_criterion, frozenset(asks))
+    if isinstance(control, str):
+        controls = dict.fromkeys(per_criterion, control)
+    else:
+        controls = dict(control or {})
 
     def declare(function: Function) -> Function:
         statement = inspect.getdoc(function)
         if not statement:
             raise ValueError(f"{function.__name__}: the docstring is the physical statement")
+        if not population and not controls:
+            raise ValueError(
+                f"{function.__name__}: no control shows that it can fail; name a surrogate that "
+                'breaks it, e.g. control="control:blow-up" (`harness models` lists them)'
+            )
+        if unknown := sorted(controls.keys() - per_criterion.keys()):
+            raise ValueError(f"{function.__name__}: control of unknown criteria {', '.join(unknown)}")
         declared = Property(
             name=function.__name__.removeprefix("test_"),
             statement=" ".join(statement.split("\n\n")[0].split()),
@@ -92,6 +111,7 @@ def property_test(
             population=population,
             windows=windows,
             cost=cost,
+            controls=controls,
         )
         setattr(function, ATTRIBUTE, declared)
         return function

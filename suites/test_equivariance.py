@@ -22,6 +22,11 @@ ROUNDING = 1e-5
     },
     asks={"responds", "autonomous"},
     windows="first",
+    control={
+        "rotation": "control:carried",
+        "reflection": "control:carried",
+        "translation": "control:stirred",
+    },
     cost="moderate",
 )
 def test_equivariance(readings, criterion, judge, note):

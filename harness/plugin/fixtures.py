@@ -55,6 +55,7 @@ class Judge:
     finding: Finding
     diverged_at: int | None = None
     gating: bool = False
+    proven: bool = True
 
     def __call__(
         self,
@@ -72,6 +73,11 @@ class Judge:
         __tracebackhide__ = True
         if self.finding.verdict is not None:
             raise RuntimeError("judge is called exactly once per test: split the criteria")
+        if not self.proven:
+            raise RuntimeError(
+                f"{self.name} is judged, but no control shows that it can fail: name one in "
+                'property_test(control={"criterion": "control:blow-up"})'
+            )
         if isinstance(at_most, Width):
             at_most, basis = at_most.value, at_most.basis
         verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at)
@@ -195,7 +201,8 @@ def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Itera
     finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
     name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
     gating = bool(request.config.getoption("against"))
-    yield Judge(name, finding, _diverged_at(request), gating)
+    proven = case.criterion in declaration.controls
+    yield Judge(name, finding, _diverged_at(request), gating, proven)
 
 
 @pytest.fixture
