@@ -8,9 +8,11 @@ The plugin runs the function once per model, window and criterion.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from harness.jobs import Request
@@ -26,7 +28,7 @@ Cost = Literal["cheap", "moderate", "expensive"]
 Windows = Literal["all", "first"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Property:
     """A physical statement and what is needed to judge it.
 
@@ -35,6 +37,7 @@ class Property:
     needs: fields the data must have.  asks: criterion -> traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
+    pooled: a population's windows are those of all protocols of the run with its simulations.
     windows: of each simulation, that are judged.  cost: class of cost.
     """
 
@@ -45,6 +48,7 @@ class Property:
     asks: Mapping[str, frozenset[str]]
     criteria: tuple[str, ...]
     population: bool
+    pooled: bool
     windows: Windows
     cost: Cost
 
@@ -60,6 +64,7 @@ def property_test(
     asks: Iterable[str] | Mapping[str, Iterable[str]] = (),
     criteria: Sequence[str] = ("",),
     population: bool = False,
+    pooled: bool = False,
     windows: Windows = "all",
     cost: Cost = "cheap",
 ) -> Callable[[Function], Function]:
@@ -89,6 +94,7 @@ def property_test(
             asks=traits,
             criteria=tuple(per_criterion),
             population=population,
+            pooled=pooled,
             windows=windows,
             cost=cost,
         )
@@ -96,6 +102,18 @@ def property_test(
         return function
 
     return declare
+
+
+def collect(folder: Path) -> list[Property]:
+    """The properties that the test files of a folder declare, file by file."""
+    found = []
+    for path in sorted(folder.glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += [p for p in map(declared, vars(module).values()) if p is not None]
+    return found
 
 
 def declared(function: object) -> Property | None:

@@ -157,14 +157,22 @@ def readings(request: pytest.FixtureRequest, case: Case, physics: Session) -> Re
 
 @pytest.fixture
 def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
-    """For a population property: the record of every window of the model and protocol."""
+    """For a population property: the record of every window of the model and protocol.
+
+    Of a pooled one: of every window of the run on the protocol's simulations.
+    """
     declaration = property_of(request.node)
     assert declaration is not None
-    windows = physics.plan.windows[case.protocol]
-    _require(declaration, case, physics, windows[0].simulation.layout.names)
+    plan = physics.plan
+    windows = [(case.protocol, window) for window in plan.windows[case.protocol]]
+    if declaration.pooled:
+        if (other := plan.pooled_with(case.protocol)) is not None:
+            pytest.skip(f"not applicable: {other} has the same simulations, and pools their windows")
+        windows = plan.pool(case.protocol)
+    _require(declaration, case, physics, windows[0][1].simulation.layout.names)
     found = []
-    for window in windows:
-        one = Case(case.model, case.protocol, window, case.criterion)
+    for protocol, window in windows:
+        one = Case(case.model, protocol, window, case.criterion)
         (read,) = _read(request.node, declaration.requests(case.criterion), one, physics)
         found.append((one, read))
     return found
@@ -205,7 +213,7 @@ def _require(declaration: Property, case: Case, physics: Session, fields: tuple[
     lacking = sorted(declaration.needs - set(fields))
     if lacking:
         pytest.skip(f"not applicable: the data has no {', '.join(lacking)}")
-    traits, asked = physics.engine.surrogate(case.model).traits, declaration.asks[case.criterion]
+    traits, asked = physics.engine.identity(case.model).traits, declaration.asks[case.criterion]
     if not physics.plan.options.seeded and STOCHASTIC in asked & traits:
         pytest.skip("not applicable: this run draws no random numbers (--draw none)")
     lacking = sorted(asked - traits)
