@@ -30,7 +30,7 @@ Answer = Callable[[Tensor, Tensor, FieldLayout, int, int], Tensor]
 #: e-folds per step of the planted growth; turbulence here amplifies errors at about 0.05.
 PLANTED = 0.3
 #: Fading of all other departures, per step.
-FADING = 0.8
+FADING = 0.5
 #: Cells by which `Carried` moves the state in one step.
 CARRY = 2
 #: Cells of the block in which `Stirred` turns one way; the next block turns the other way.
