@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import paths
+from harness import jobs, paths
 from harness.properties import Windows
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
@@ -106,9 +106,29 @@ class Plan:
             first.setdefault(window.simulation, window)
         return tuple(first.values())
 
+    def pool(self, protocol: str) -> list[tuple[str, Window]]:
+        """(protocol, window) for every window of the run on a simulation of this protocol."""
+        own = {window.simulation for window in self.windows[protocol]}
+        return [
+            (name, window)
+            for name, windows in self.windows.items()
+            for window in windows
+            if window.simulation in own
+        ]
+
+    def pooled_with(self, protocol: str) -> str | None:
+        """An earlier protocol of the run with the same simulations: pooled figures are its own."""
+        first, _ = self.pool(protocol)[0]
+        return None if first == protocol else first
+
     def every_case(self) -> list[Case]:
         """One case for each model and window, then one for each model and protocol."""
         return [*self.cases(("",), False), *self.cases(("",), True)]
+
+    def job(self, request: jobs.Request, model: ModelSpec, window: Window) -> jobs.Job:
+        """What a request means for a model and a window under the options of this run."""
+        chosen = self.options
+        return jobs.bind(request, model, window, chosen.precision, chosen.seeded, chosen.keep_fields)
 
     def kin(self, protocol: str, simulation: Simulation) -> tuple[Simulation, ...]:
         """The simulations of a protocol's ensemble with the parameters of one of them."""

@@ -8,9 +8,11 @@ The plugin runs the function once per model, window and criterion.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from harness.jobs import Request
@@ -26,7 +28,7 @@ Cost = Literal["cheap", "moderate", "expensive"]
 Windows = Literal["all", "first"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Property:
     """A physical statement and what is needed to judge it.
 
@@ -36,6 +38,7 @@ class Property:
     asks: criterion -> traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
+    pooled: a population's windows are those of all protocols of the run with its simulations.
     windows: of each simulation, that are judged.  cost: class of cost.
     controls: criterion -> the broken surrogate that shows it can fail, in the grammar of `--model`.
         A criterion without one may record figures, but is never judged.
@@ -48,6 +51,7 @@ class Property:
     asks: Mapping[str, frozenset[str]]
     criteria: tuple[str, ...]
     population: bool
+    pooled: bool
     windows: Windows
     cost: Cost
     controls: Mapping[str, str]
@@ -64,6 +68,7 @@ def property_test(
     asks: Iterable[str] | Mapping[str, Iterable[str]] = (),
     criteria: Sequence[str] = ("",),
     population: bool = False,
+    pooled: bool = False,
     windows: Windows = "all",
     cost: Cost = "cheap",
     control: str | Mapping[str, str] | None = None,
@@ -109,6 +114,7 @@ def property_test(
             asks=traits,
             criteria=tuple(per_criterion),
             population=population,
+            pooled=pooled,
             windows=windows,
             cost=cost,
             controls=controls,
@@ -117,6 +123,18 @@ def property_test(
         return function
 
     return declare
+
+
+def collect(folder: Path) -> list[Property]:
+    """The properties that the test files of a folder declare, file by file."""
+    found = []
+    for path in sorted(folder.glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += [p for p in map(declared, vars(module).values()) if p is not None]
+    return found
 
 
 def declared(function: object) -> Property | None:
