@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import paths
+from harness import jobs, paths
+from harness.properties import Windows
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
 from harness.truth import protocols, simulate, well
@@ -83,19 +84,51 @@ class Plan:
         """Every simulation of the run, each once."""
         return tuple(dict.fromkeys(s for group in self.ensembles.values() for s in group))
 
-    def cases(self, criteria: tuple[str, ...], population: bool) -> list[Case]:
+    def cases(
+        self, criteria: tuple[str, ...], population: bool, windows: Windows = "all"
+    ) -> list[Case]:
         """The cases of a property, model by model, window by window."""
         return [
             Case(model, protocol.name, window, criterion)
             for model in self.models
             for protocol in self.protocols
-            for window in ((None,) if population else self.windows[protocol.name])
+            for window in ((None,) if population else self._chosen(protocol.name, windows))
             for criterion in criteria
         ]
+
+    def _chosen(self, protocol: str, windows: Windows) -> tuple[Window, ...]:
+        """All windows of a protocol, or the first of each simulation."""
+        cut = self.windows[protocol]
+        if windows == "all":
+            return cut
+        first: dict[Simulation, Window] = {}
+        for window in cut:
+            first.setdefault(window.simulation, window)
+        return tuple(first.values())
+
+    def pool(self, protocol: str) -> list[tuple[str, Window]]:
+        """(protocol, window) for every window of the run on a simulation of this protocol."""
+        own = {window.simulation for window in self.windows[protocol]}
+        return [
+            (name, window)
+            for name, windows in self.windows.items()
+            for window in windows
+            if window.simulation in own
+        ]
+
+    def pooled_with(self, protocol: str) -> str | None:
+        """An earlier protocol of the run with the same simulations: pooled figures are its own."""
+        first, _ = self.pool(protocol)[0]
+        return None if first == protocol else first
 
     def every_case(self) -> list[Case]:
         """One case for each model and window, then one for each model and protocol."""
         return [*self.cases(("",), False), *self.cases(("",), True)]
+
+    def job(self, request: jobs.Request, model: ModelSpec, window: Window) -> jobs.Job:
+        """What a request means for a model and a window under the options of this run."""
+        chosen = self.options
+        return jobs.bind(request, model, window, chosen.precision, chosen.seeded, chosen.keep_fields)
 
     def kin(self, protocol: str, simulation: Simulation) -> tuple[Simulation, ...]:
         """The simulations of a protocol's ensemble with the parameters of one of them."""

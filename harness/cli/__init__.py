@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import compare, data, listing, report, table, trend
+from harness.cli import (
+    compare,
+    controls,
+    data,
+    listing,
+    plan,
+    published,
+    report,
+    table,
+    trend,
+)
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
+app.add_typer(data.app, name="data")
+app.command()(plan.plan)
 app.command()(report.report)
 app.command()(table.table)
 app.command()(compare.compare)
 app.command()(trend.trend)
-app.add_typer(data.app, name="data")
+app.command()(controls.controls)
+app.command()(published.published)

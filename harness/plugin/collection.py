@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from harness import cost
 from harness.judging import Violation, describe_entry
 from harness.plan import Case
 from harness.plugin import session as sessions
-from harness.properties import Property, declared
+from harness.properties import Cost, Property, declared
 
 CASE = "case"
+COSTS: dict[Cost, str] = {
+    "cheap": "reads what every run makes",
+    "moderate": "takes about another rollout",
+    "expensive": "takes several rollouts",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -18,10 +24,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if declaration is None:
         return
     plan = sessions.of(metafunc.config).plan
-    cases = plan.cases(declaration.criteria, declaration.population)
+    cases = plan.cases(declaration.criteria, declaration.population, declaration.windows)
     if CASE not in metafunc.fixturenames:
         metafunc.fixturenames.append(CASE)
     metafunc.parametrize(CASE, cases, indirect=True, ids=str)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the classes of cost as markers."""
+    for marker, meaning in COSTS.items():
+        config.addinivalue_line("markers", f"{marker}: a physical property that {meaning}")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a property with its class of cost, before `-m` selects."""
+    declaration = property_of(item)
+    if declaration is not None:
+        item.add_marker(declaration.cost)
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -76,3 +95,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     strict=strict, raises=Violation, reason=f"baseline: {describe_entry(entry)}"
                 )
             )
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """With --collect-only -v: what the run would cost."""
+    cases = [(p, c) for i in items if (c := case_of(i)) is not None and (p := property_of(i))]
+    if not (config.option.collectonly and config.option.verbose > 0 and cases):
+        return []
+    run = sessions.of(config)
+    engine = run.engine
+    rows = cost.estimate(run.plan, cases, lambda m: engine.identity(m).traits, engine.is_stored)
+    header, cells = cost.table(rows)
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *cells)
+    ]

@@ -1,10 +1,10 @@
-"""What a property test can ask for: `case`, `criterion`, `record`, `records`, `ensemble`,
-`protocol`, `judge` and `note`.
+"""What a property test can ask for: `case`, `criterion`, `record`, `readings`, `records`,
+`ensemble`, `protocol`, `judge` and `note`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,9 +21,13 @@ from harness.properties import Property
 from harness.record import Record
 from harness.results import Expectation, Outcome, Verdict
 from harness.statistics import Ensemble, Width
+from harness.surrogates.base import STOCHASTIC
 from harness.truth.protocols import Protocol
+from harness.truth.window import Simulation
 
 FINDING = pytest.StashKey["Finding"]()
+#: needs of a property that its data meets by boundaries, not by a field
+BOUNDARIES = frozenset({"periodic", "closed"})
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Judge:
     finding: Finding
     diverged_at: int | None = None
     gating: bool = False
+    proven: bool = True
 
     def __call__(
         self,
@@ -68,6 +73,11 @@ class Judge:
         __tracebackhide__ = True
         if self.finding.verdict is not None:
             raise RuntimeError("judge is called exactly once per test: split the criteria")
+        if not self.proven:
+            raise RuntimeError(
+                f"{self.name} is judged, but no control shows that it can fail: name one in "
+                'property_test(control={"criterion": "control:blow-up"})'
+            )
         if isinstance(at_most, Width):
             at_most, basis = at_most.value, at_most.basis
         verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at)
@@ -118,21 +128,66 @@ def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Reco
     declaration = property_of(request.node)
     assert declaration is not None
     assert case.window is not None
-    _require(declaration, case, physics, case.window.simulation.layout.names)
+    _require(declaration, case, physics, case.window.simulation)
     (found,) = _read(request.node, declaration.requests(case.criterion), case, physics)
     return found
 
 
+class Readings(Mapping[Request, Record]):
+    """The records that a property declares to read for one case, each made when it is looked up.
+
+    A request that means nothing for the case's data (the solver, on data of others) is not there.
+    """
+
+    def __init__(self, item: pytest.Item, requests: tuple[Request, ...], case: Case, run: Session):
+        assert case.window is not None
+        self._requests = tuple(r for r in requests if r.applies(case.window))
+        self._item, self._case, self._run = item, case, run
+
+    def __getitem__(self, request: Request) -> Record:
+        if request not in self._requests:
+            raise KeyError(f"this property does not declare to read {request}")
+        (found,) = _read(self._item, (request,), self._case, self._run)
+        return found
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+
 @pytest.fixture
-def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
-    """For a population property: the record of every window of the model and protocol."""
+def readings(request: pytest.FixtureRequest, case: Case, physics: Session) -> Readings:
+    """For a property of one window that reads several records: readings[rollout(draw=1)].
+
+    Skips as `record` does.
+    """
     declaration = property_of(request.node)
     assert declaration is not None
-    windows = physics.plan.windows[case.protocol]
-    _require(declaration, case, physics, windows[0].simulation.layout.names)
+    assert case.window is not None
+    _require(declaration, case, physics, case.window.simulation)
+    return Readings(request.node, declaration.requests(case.criterion), case, physics)
+
+
+@pytest.fixture
+def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
+    """For a population property: the record of every window of the model and protocol.
+
+    Of a pooled one: of every window of the run on the protocol's simulations.
+    """
+    declaration = property_of(request.node)
+    assert declaration is not None
+    plan = physics.plan
+    windows = [(case.protocol, window) for window in plan.windows[case.protocol]]
+    if declaration.pooled:
+        if (other := plan.pooled_with(case.protocol)) is not None:
+            pytest.skip(f"not applicable: {other} has the same simulations, and pools their windows")
+        windows = plan.pool(case.protocol)
+    _require(declaration, case, physics, windows[0][1].simulation)
     found = []
-    for window in windows:
-        one = Case(case.model, case.protocol, window, case.criterion)
+    for protocol, window in windows:
+        one = Case(case.model, protocol, window, case.criterion)
         (read,) = _read(request.node, declaration.requests(case.criterion), one, physics)
         found.append((one, read))
     return found
@@ -154,7 +209,9 @@ def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Itera
     finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
     name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
     gating = bool(request.config.getoption("against"))
-    yield Judge(name, finding, _diverged_at(request), gating)
+    # What a population test would find by chance is what its p says.
+    proven = declaration.population or case.criterion in declaration.controls
+    yield Judge(name, finding, _diverged_at(request), gating, proven)
 
 
 @pytest.fixture
@@ -170,12 +227,20 @@ def _diverged_at(request: pytest.FixtureRequest) -> int | None:
     return record.diverged_at
 
 
-def _require(declaration: Property, case: Case, physics: Session, fields: tuple[str, ...]) -> None:
-    lacking = sorted(declaration.needs - set(fields))
-    if lacking:
-        pytest.skip(f"not applicable: the data has no {', '.join(lacking)}")
-    traits = physics.engine.surrogate(case.model).traits
-    lacking = sorted(declaration.asks - traits)
+def _require(declaration: Property, case: Case, physics: Session, simulation: Simulation) -> None:
+    if lacking := sorted(declaration.needs - simulation.offers):
+        fields = [name for name in lacking if name not in BOUNDARIES]
+        because = [f"the data has no {', '.join(fields)}"] if fields else []
+        because += [
+            f"the box is not {name} (boundaries {', '.join(simulation.boundaries)})"
+            for name in lacking
+            if name in BOUNDARIES
+        ]
+        pytest.skip(f"not applicable: {'; '.join(because)}")
+    traits, asked = physics.engine.identity(case.model).traits, declaration.asks[case.criterion]
+    if not physics.plan.options.seeded and STOCHASTIC in asked & traits:
+        pytest.skip("not applicable: this run draws no random numbers (--draw none)")
+    lacking = sorted(asked - traits)
     if lacking:
         pytest.skip(f"not applicable: {case.model.label} lacks {', '.join(lacking)}")
 
@@ -184,7 +249,8 @@ def _read(
     item: pytest.Item, requests: tuple[Request, ...], case: Case, physics: Session
 ) -> list[Record]:
     found = physics.records(requests, case)
-    finding_of(item).records += [record.key for record in found]
+    known = finding_of(item).records
+    known += [record.key for record in found if record.key not in known]
     return found
 
 

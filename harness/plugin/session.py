@@ -15,7 +15,7 @@ from harness import jobs, paths, plan
 from harness.baselines import Baseline, BaselineError
 from harness.engine import Engine
 from harness.plan import Case, Plan
-from harness.plugin import options
+from harness.plugin import options, preflight
 from harness.plugin.progress import Progress
 from harness.record import Record, Store
 from harness.results import Expectation
@@ -60,11 +60,8 @@ class Session:
 
     def job(self, request: jobs.Request, case: Case) -> jobs.Job:
         """What a request means for a case under the options of this run."""
-        chosen = self.plan.options
         assert case.window is not None
-        return jobs.bind(
-            request, case.model, case.window, chosen.precision, chosen.seeded, chosen.keep_fields
-        )
+        return self.plan.job(request, case.model, case.window)
 
     def records(self, requests: tuple[jobs.Request, ...], case: Case) -> list[Record]:
         """The records a test reads, made if they are not there yet."""
@@ -156,6 +153,7 @@ def of(config: pytest.Config) -> Session:
         progress = Progress(config)
         try:
             made = plan.make(options.options(config), progress.simulate)
+            forecasts = preflight.check(config, made)
         except MissingData as error:
             root = options.options(config).data_root
             raise pytest.UsageError(f"{error}\n{plan.how_to_get(error, root)}") from error
@@ -166,7 +164,15 @@ def of(config: pytest.Config) -> Session:
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
         config.stash[SESSION] = Session(config, made, progress)
         config.stash[SESSION].notes += [str(problem) for problem in made.problems]
+        _say(config, forecasts)
     return config.stash[SESSION]
+
+
+def _say(config: pytest.Config, forecasts: list[str]) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        for forecast in forecasts:
+            reporter.write_line(forecast)
 
 
 def folder(config: pytest.Config) -> Path:

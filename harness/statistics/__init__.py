@@ -12,6 +12,6 @@ this; whether it generalises is inference, and does.
 """
 
 from harness.statistics.departures import Ensemble, Width, departure
-from harness.statistics.intervals import Interval, interval, population_figures
+from harness.statistics.intervals import Interval, interval, population_figures, rate_bound
 
-__all__ = ["Ensemble", "Interval", "Width", "departure", "interval", "population_figures"]
+__all__ = ["Ensemble", "Interval", "Width", "departure", "interval", "population_figures", "rate_bound"]

@@ -47,6 +47,15 @@ class Ensemble:
 
     records: tuple[Record, ...]
 
+    @property
+    def single(self) -> bool:
+        """Whether there is one simulation only, whose own frames say little of how others differ.
+
+        Statistics that hardly change within a simulation but differ between simulations (cross
+        helicity, the variance of a single velocity component) are then recorded, not judged.
+        """
+        return len(self.records) == 1
+
     def width(self, statistic: Statistic) -> Width:
         """W_s = 1.25 max |s(u_i) - s(u_j)| over all pairs of truth frames.
 

@@ -139,3 +139,13 @@ def population_figures(values: Sequence[float]) -> dict[str, float | str | None]
         spread = interval([np.array([figure]) for figure in figures])
         found |= {"interval_low": spread.low, "interval_high": spread.high, "interval": str(spread)}
     return found
+
+
+def rate_bound(events: int, trials: int, confidence: float = 0.95) -> float:
+    """Exact upper bound of a rate of which `events` in `trials` were seen (Clopper and Pearson 1934).
+
+    One-sided: 0 in 5 gives 1 - 0.05^(1/5) = 0.45.
+    """
+    if events >= trials:
+        return 1.0
+    return float(stats.beta.ppf(confidence, events + 1, trials - events))

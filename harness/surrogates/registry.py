@@ -81,13 +81,41 @@ def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
 def _reference(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     from harness.surrogates import reference
 
-    return reference.LOADERS[spec.name](simulations)
+    return reference.load(spec.name, simulations)
 
 
 def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     from harness.surrogates import controls
 
     return controls.load(spec.name.removeprefix("control:"), simulations)
+
+
+def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates.toys import TOYS
+
+    return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
+
+
+def _walrus(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates import walrus
+
+    try:
+        return walrus.load(_checkpoint(spec), simulations)
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name}: {error}") from error
+
+
+def _walrus_is_here(spec: ModelSpec) -> None:
+    from harness.surrogates import walrus
+
+    try:
+        walrus.require(_checkpoint(spec))
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
+
+
+def _checkpoint(spec: ModelSpec) -> Path | None:
+    return Path(spec.checkpoint) if spec.checkpoint else None
 
 
 def _family(module: str) -> Loader:
@@ -102,11 +130,22 @@ def _family(module: str) -> Loader:
 FAMILIES: dict[str, tuple[str, Loader]] = {
     "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
     "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "walrus-pt": ("Polymathic's Walrus 1.3B, released weights or =CHECKPOINT", _walrus),
     "persistence": ("the last input frame, for ever", _reference),
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
     "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+    "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
+    "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
+    "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
 }
+
+#: name -> raises ModelError if something that the model needs is not here
+REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {"walrus-pt": _walrus_is_here}
+
+#: Models that are asked, before a run, whether and how fast they can roll its windows
+#: (`harness.surrogates.forecast`).
+FORECASTS = frozenset({"walrus-pt"})
 
 
 def _builtin() -> dict[str, tuple[str, Loader]]:
@@ -165,6 +204,8 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
+    if spec.name in REQUIREMENTS:
+        REQUIREMENTS[spec.name](spec)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -207,13 +248,13 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source files of a surrogate's classes, and of its module's if it has one.
+    """SHA-256 of the source files of a surrogate's classes, and of its modules' if it has any.
 
     Changed code never meets an old record.  Classes without a source file have none to change.
     """
     classes = [*type(surrogate).__mro__]
     if hasattr(surrogate, "module"):
-        classes += type(surrogate.module).__mro__
+        classes += [cls for part in surrogate.module.modules() for cls in type(part).__mro__]
     digest = hashlib.sha256()
     for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
         digest.update(Path(str(source)).read_bytes())
