@@ -304,7 +304,7 @@ def noted(case: Case) -> list[str]:
 
 
 def _shown(figure: float) -> str:
-    return number(figure) if math.isfinite(figure) else "diverged"
+    return number(figure) if math.isfinite(figure) else "not finite"
 
 
 def _value(value: float | str | None) -> str:
