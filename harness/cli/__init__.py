@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import data, listing, report
+from harness.cli import data, interventions, listing, report
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
 app.command()(report.report)
+app.command()(interventions.interventions)
 app.add_typer(data.app, name="data")
