@@ -156,6 +156,7 @@ class Provenance(_Model):
     precision: str
     flags: dict[str, str]
     draws: str
+    steps: int | None = None  # predicted steps that were asked for instead of the protocol's
     data: dict[str, str]  # protocol -> digest over the data ids of its simulations
     workers: int
 

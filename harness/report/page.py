@@ -40,7 +40,7 @@ def render(
     """The page as one string of HTML that needs no other file and no network."""
     found = sections(run)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             run=run,
@@ -88,7 +88,8 @@ def _breakable(name: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What all pages are made with: templates that escape, filters, style, plotly."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
