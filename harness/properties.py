@@ -25,7 +25,8 @@ class Property:
 
     name: the function's name without `test_`.  statement: first paragraph of its docstring.
     reads: criterion -> the records its test case reads.
-    needs: fields the data must have.  asks: traits the model must have.
+    needs: what the data must offer (`Simulation.offers`): fields, "periodic", "closed".
+    asks: traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
     """

@@ -7,9 +7,9 @@ from harness.properties import property_test
 MASS_DRIFT = 2e-4
 
 
-@property_test(reads=[rollout()], needs={"density"})
+@property_test(reads=[rollout()], needs={"density", "closed"})
 def test_mass(record, judge):
-    """The mean density is conserved: a periodic box lets no mass out."""
+    """The mean density is conserved: a closed box lets no mass out."""
     pred, truth = (side["mean"].sel(channel="rho") for side in (record.pred, record.truth))
     judge((pred - truth) / truth.sel(step=0), MASS_DRIFT, "drift of <rho>", "exact invariant")
 

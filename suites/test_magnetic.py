@@ -13,7 +13,9 @@ FLOOR = 0.03
 FLUX_DRIFT = 1e-3
 
 
-@property_test(reads=[rollout()], needs={"magnetic_field"}, criteria=("spectral", "stencil"))
+@property_test(
+    reads=[rollout()], needs={"magnetic_field", "periodic"}, criteria=("spectral", "stencil")
+)
 def test_div_b_ratio(record, criterion, ensemble, judge, note):
     """The magnetic field stays solenoidal, to the truth's own floor.
 
@@ -31,7 +33,7 @@ def test_div_b_ratio(record, criterion, ensemble, judge, note):
         judge(departure(record, ln_stencil_divergence), width, "|d ln(rms div B / mean |B|)|")
 
 
-@property_test(reads=[rollout()], needs={"magnetic_field"})
+@property_test(reads=[rollout()], needs={"magnetic_field", "periodic"})
 def test_magnetic_flux(record, judge):
     """Each component of the mean magnetic field is conserved: a periodic box lets no flux out."""
     magnetic = record.data["field"] == "magnetic_field"

@@ -11,7 +11,7 @@ from harness.statistics import departure
 LEAST_SHELLS = 5
 
 
-@property_test(reads=[rollout()], criteria=("slope", "shape", "pileup"))
+@property_test(reads=[rollout()], needs={"periodic"}, criteria=("slope", "shape", "pileup"))
 def test_spectral_slope(record, criterion, protocol, ensemble, judge):
     """The perpendicular energy spectrum keeps slope, shape and tail.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import data, listing, published, report
+from harness.cli import controls, data, doctor, fetch, listing, published, report
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
 app.command()(report.report)
+app.command()(controls.controls)
 app.command()(published.published)
+app.command()(fetch.fetch)
+app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +18,8 @@ from rich.progress import (
 )
 
 from harness import paths
+
+T = TypeVar("T")
 
 app = typer.Typer(help="The data that surrogates are judged on.", no_args_is_help=True)
 
@@ -32,6 +35,27 @@ def simulate(
     from harness.truth import simulate as truth
 
     root = data or paths.cache() / "data"
+    folder = _with_progress(
+        lambda show: truth.ensure(
+            root, splits=tuple(split), workers=workers, grid=grid, on_progress=show
+        )
+    )
+    Console().print(str(folder), soft_wrap=True)
+
+
+@app.command()
+def hydro(data: Annotated[Path | None, typer.Option(help="folder of the data sets")] = None) -> None:
+    """Write four small hydrodynamic data sets, 2D and 3D, periodic and with walls (a minute)."""
+    from harness.truth import hydro as flows
+
+    for folder in _with_progress(
+        lambda show: flows.ensure(data or paths.cache() / "data", on_frame=show)
+    ):
+        Console().print(str(folder), soft_wrap=True)
+
+
+def _with_progress(make: Callable[[Callable[[str, int, int], None]], T]) -> T:
+    """What `make` returns, with a bar for each name that it reports (name, done, total) of."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns) as progress:
@@ -42,5 +66,4 @@ def simulate(
                 tasks[name] = progress.add_task(name, total=total)
             progress.update(tasks[name], completed=done)
 
-        folder = truth.ensure(root, splits=tuple(split), workers=workers, grid=grid, on_progress=show)
-    Console().print(str(folder), soft_wrap=True)
+        return make(show)

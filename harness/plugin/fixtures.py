@@ -22,8 +22,11 @@ from harness.record import Record
 from harness.results import Expectation, Outcome, Verdict
 from harness.statistics import Ensemble, Width
 from harness.truth.protocols import Protocol
+from harness.truth.window import Simulation
 
 FINDING = pytest.StashKey["Finding"]()
+#: needs of a property that its data meets by boundaries, not by a field
+BOUNDARIES = frozenset({"periodic", "closed"})
 
 
 @dataclass
@@ -118,7 +121,7 @@ def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Reco
     declaration = property_of(request.node)
     assert declaration is not None
     assert case.window is not None
-    _require(declaration, case, physics, case.window.simulation.layout.names)
+    _require(declaration, case, physics, case.window.simulation)
     (found,) = _read(request.node, declaration.requests(case.criterion), case, physics)
     return found
 
@@ -129,7 +132,7 @@ def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> lis
     declaration = property_of(request.node)
     assert declaration is not None
     windows = physics.plan.windows[case.protocol]
-    _require(declaration, case, physics, windows[0].simulation.layout.names)
+    _require(declaration, case, physics, windows[0].simulation)
     found = []
     for window in windows:
         one = Case(case.model, case.protocol, window, case.criterion)
@@ -170,10 +173,16 @@ def _diverged_at(request: pytest.FixtureRequest) -> int | None:
     return record.diverged_at
 
 
-def _require(declaration: Property, case: Case, physics: Session, fields: tuple[str, ...]) -> None:
-    lacking = sorted(declaration.needs - set(fields))
-    if lacking:
-        pytest.skip(f"not applicable: the data has no {', '.join(lacking)}")
+def _require(declaration: Property, case: Case, physics: Session, simulation: Simulation) -> None:
+    if lacking := sorted(declaration.needs - simulation.offers):
+        fields = [name for name in lacking if name not in BOUNDARIES]
+        because = [f"the data has no {', '.join(fields)}"] if fields else []
+        because += [
+            f"the box is not {name} (boundaries {', '.join(simulation.boundaries)})"
+            for name in lacking
+            if name in BOUNDARIES
+        ]
+        pytest.skip(f"not applicable: {'; '.join(because)}")
     traits = physics.engine.surrogate(case.model).traits
     lacking = sorted(declaration.asks - traits)
     if lacking:

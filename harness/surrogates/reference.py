@@ -151,3 +151,16 @@ LOADERS: dict[str, Callable[[Sequence[Simulation]], Surrogate]] = {
     "solver": lambda simulations: EmbeddedSolver(),
     "stranger": lambda simulations: Stranger(simulations[0].layout, simulations),
 }
+
+
+def load(name: str, simulations: Sequence[Simulation]) -> Surrogate:
+    """The reference called `name`; `stranger:K` is the simulation K places on.
+
+    Raises ValueError where K is no whole number from 1 on.
+    """
+    kind, colon, places = name.partition(":")
+    if not colon:
+        return LOADERS[kind](simulations)
+    if not places.isdecimal() or int(places) < 1:
+        raise ValueError(f"{name!r}: after the colon comes a whole number from 1 on, as in stranger:2")
+    return Stranger(simulations[0].layout, simulations, int(places))

@@ -81,7 +81,7 @@ def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
 def _reference(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     from harness.surrogates import reference
 
-    return reference.LOADERS[spec.name](simulations)
+    return reference.load(spec.name, simulations)
 
 
 def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -106,7 +106,12 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
     "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+    "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
 }
+
+
+#: name -> raises ModelError if something that the model needs is not here
+REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {}
 
 
 def _builtin() -> dict[str, tuple[str, Loader]]:
@@ -165,6 +170,8 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
+    if spec.name in REQUIREMENTS:
+        REQUIREMENTS[spec.name](spec)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
@@ -31,10 +32,11 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from harness.fields import MHD
 from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import VERSION, Settings, Solver, SolverError
 from harness.truth.spectral import resample
-from harness.truth.well_format import create, write_statistics
+from harness.truth.well_format import Header, create, put, write_statistics
 
 NAME = "simulated"
 #: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
@@ -70,6 +72,20 @@ class Recipe:
     frames: int = 106
     stored: int = 24
     settings: Settings = field(default_factory=Settings)
+
+    @property
+    def header(self) -> Header:
+        """What a file of this recipe says about its simulation."""
+        return Header(
+            dataset_name=NAME,
+            layout=MHD,
+            shape=(self.stored,) * 3,
+            spacing=2 * math.pi / self.stored,
+            boundaries=("periodic",) * 3,
+            frames=self.frames,
+            dt=self.settings.frame_dt,
+            parameters={"Ma": 0.7, "Ms": 0.7},
+        )
 
     def file(self, folder: Path, seed: int) -> Path:
         """Where the simulation of one seed lies in a data set's folder."""
@@ -171,16 +187,13 @@ def write_simulation(
             return path
         solver = Solver(recipe.settings)
         frame = spin_up(recipe, seed, on_frame)
-        with create(partial, recipe.frames, recipe.stored, recipe.settings) as file:
+        with create(partial, recipe.header) as file:
             file.attrs["data_id"] = data_id(recipe, seed)
             file.attrs["seed"] = seed
             for i in range(recipe.frames):
                 if i > 0:
                     frame = solver.advance_stored(frame, i * recipe.settings.frame_dt)
-                values = frame.numpy()
-                file["t0_fields/density"][0, i] = values[0]
-                file["t1_fields/magnetic_field"][0, i] = values[1:4].transpose(1, 2, 3, 0)
-                file["t1_fields/velocity"][0, i] = values[4:7].transpose(1, 2, 3, 0)
+                put(file, MHD, i, frame.numpy())
                 if on_frame:
                     on_frame(recipe.spin_up + i + 1)
         os.replace(partial, path)

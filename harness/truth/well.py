@@ -49,8 +49,8 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
     """Find the trajectories of one split of a data set.
 
     The first of `<root>/datasets/<dataset>/data/<split>`, `<root>/<dataset>/data/<split>`,
-    `<root>/data/<split>` and `<root>` that holds .hdf5 or .h5 files is read; in the last two the
-    files' own `dataset_name` must be `dataset`.  A file that cannot be used is a problem and does
+    `<root>/data/<split>`, Hugging Face's cache and `<root>` that holds .hdf5 or .h5 files is read;
+    in `<root>/data/<split>` and `<root>` the files' own `dataset_name` must be `dataset`.  A file that cannot be used is a problem and does
     not keep the others from being used.
 
     where: parameter values to select by; only selected trajectories are identified by content,

@@ -39,6 +39,22 @@ class Simulation:
     file: Path = field(compare=False)
     sample: int = field(compare=False)
 
+    @property
+    def offers(self) -> frozenset[str]:
+        """What a property may need: the names of the fields, and what the boundaries make true.
+
+        "periodic": Fourier modes and translations mean something.  "closed": nothing leaves the
+        box, for it is periodic or walled along every axis.
+        """
+        kinds = set(self.boundaries)
+        return frozenset(
+            [
+                *self.layout.names,
+                *(["periodic"] if kinds == {"periodic"} else []),
+                *(["closed"] if kinds <= {"periodic", "wall"} else []),
+            ]
+        )
+
 
 @dataclass(frozen=True)
 class Window:
