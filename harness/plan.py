@@ -123,7 +123,10 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
         windows[protocol.name] = cut.windows
         problems += cut.problems
         ensembles[protocol.name] = _ensemble(options.data_root, protocol, scan)
-    return Plan(options, models, chosen, windows, ensembles, tuple(problems))
+    made = Plan(options, models, chosen, windows, ensembles, tuple(problems))
+    for spec in models:
+        registry.fit(spec, made.simulations)
+    return made
 
 
 def how_to_get(error: MissingData, root: Path) -> str:

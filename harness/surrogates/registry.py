@@ -42,8 +42,11 @@ class ModelSpec:
         """Short name for ids, folders and reports: letters, digits and `.+-_` only.
 
         "fno-mini" -> fno-mini; "fno-mini=./run/new.safetensors+divfree" -> fno-mini.new+divfree;
-        "my/net.py:Net" -> net.Net.
+        "my/net.py:Net" -> net.Net; "saved:runs/a" -> saved.a.
         """
+        family, colon, rest = self.name.partition(":")
+        if colon and family in ("saved", "exported"):
+            return "+".join([f"{family}.{slug(Path(rest).stem)}", *self.interventions])
         path, _, cls = self.name.rpartition(":")
         parts = [slug(Path(path).stem), slug(cls)] if path.endswith(".py") else [slug(self.name)]
         if self.checkpoint:
@@ -106,12 +109,37 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
     "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
+    "well-fno": ("The Well's FNO for the data set, 4 frames, or =FOLDER", _family("well_models")),
+    "well-tfno": ("The Well's TFNO, likewise", _family("well_models")),
+    "well-unet-classic": ("The Well's classic U-Net, likewise", _family("well_models")),
+    "well-unet-convnext": ("The Well's ConvNeXt U-Net, likewise", _family("well_models")),
+    "fno-scratch": ("the study's FNO, 1 % of MHD_64 at M_A = 0.7, 1 frame", _family("well_models")),
+    "fno-ft": ("the study's FNO, pretrained at M_A = 2, fine-tuned", _family("well_models")),
+    "fno-pretrained": ("the study's FNO, pretrained at M_A = 2 only", _family("well_models")),
+    "saved:": ("predicted frames of any framework: saved:FOLDER", _family("saved")),
+    "exported:": ("a program of torch.export: exported:PATH.pt2", _family("exported")),
     "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
 }
 
 
-#: name -> raises ModelError if something that the model needs is not here
-REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {}
+def _required(module: str) -> Callable[[ModelSpec], None]:
+    """`require(spec)` of a module of this package."""
+    return lambda spec: import_module(f"harness.surrogates.{module}").require(spec)
+
+
+#: name or prefix -> raises ModelError if something that the model needs is not here
+REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {
+    name: _required("well_models")
+    for name in FAMILIES
+    if name.startswith("well-") or name in ("fno-scratch", "fno-ft", "fno-pretrained")
+} | {"saved:": _required("saved"), "exported:": _required("exported")}
+
+#: name or prefix -> raises ModelError if the model does not fit a run's simulations
+FITTING: dict[str, Loader] = {
+    name: _family(module)
+    for name, module in (*((n, "well_models") for n in FAMILIES if n.startswith("well-")),
+                         ("saved:", "saved"), ("exported:", "exported"))
+}  # fmt: skip
 
 
 def _builtin() -> dict[str, tuple[str, Loader]]:
@@ -170,8 +198,23 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
-    if spec.name in REQUIREMENTS:
-        REQUIREMENTS[spec.name](spec)
+    if _key(spec) in REQUIREMENTS:
+        REQUIREMENTS[_key(spec)](spec)
+
+
+def _key(spec: ModelSpec) -> str:
+    """The name, or the prefix that it starts with."""
+    prefix, colon, _ = spec.name.partition(":")
+    return prefix + colon
+
+
+def fit(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
+    """Raise ModelError now, before anything is rolled, if a model does not fit the simulations.
+
+    Only models whose files depend on the data are asked, and they are cheap to load.
+    """
+    if simulations and _key(spec) in FITTING:
+        FITTING[_key(spec)](spec, simulations)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
