@@ -15,16 +15,17 @@ import numpy as np
 import torch
 import xarray as xr
 
-from harness import numerics
+from harness import numerics, probing
 from harness.audit import PrecisionAudit
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
-from harness.interventions import Intervention
 from harness.jobs import Job, key
+from harness.probes.moments import Moments
+from harness.probing import guide_field
 from harness.record import Record, Store
-from harness.rollout import Rolled, Source, read_truth, roll
+from harness.rollout import Rolled, Source, input_frames, one_step, read_truth, roll
 from harness.surrogates import registry
-from harness.surrogates.base import Surrogate
+from harness.surrogates.base import STOCHASTIC, Draw, Stepper, Surrogate
 from harness.surrogates.registry import ModelSpec
 from harness.truth.well import Frames
 from harness.truth.window import Simulation
@@ -150,29 +151,52 @@ class Engine:
         shape = job.window.simulation.shape
         return Measure(layout, shape, guide, device=self.device, dtype=dtype)
 
-    def _rolled(self, job: Job, frames: Frames, precision: str) -> Rolled:
-        assert job.model is not None
+    def _history(self, job: Job, frames: Frames) -> torch.Tensor:
+        """The window's input frames, varied as the job says."""
         window, layout = job.window, job.window.simulation.layout
         history = torch.stack([frames.read(window.start + i) for i in range(window.n_history)])
-        interventions = [Intervention(name, layout) for name in job.model.interventions]
-        surrogate = self.surrogate(job.model)
-        return Rolled(surrogate, window, history.to(self.device), job.draw, precision, interventions)
+        history = history.to(self.device)
+        if job.noise is not None:
+            history = job.noise.add(history)
+        if job.symmetry:
+            history = probing.turn(job.symmetry, window, frames)(history, layout)
+        return history
+
+    def _rolled(self, job: Job, frames: Frames, precision: str) -> Rolled:
+        assert job.model is not None
+        surrogate, names = self.surrogate(job.model), job.model.interventions
+        history = self._history(job, frames)
+        return Rolled(surrogate, job.window, history, job.draw, precision, names)
+
+    def _one_step(self, job: Job, history: torch.Tensor, draw: Draw) -> Stepper:
+        assert job.model is not None
+        surrogate, names = self.surrogate(job.model), job.model.interventions
+        return one_step(surrogate, job.window, history, draw, job.precision, names)
 
     def _roll(
         self, job: Job, sources: Sequence[Source], sides: Sequence[str], frames: Frames
     ) -> xr.Dataset:
         steps = job.window.steps
         started = time.perf_counter()
-        guide = _guide(job, frames)
+        guide = guide_field(job.window, frames)
         with self._keeper(job) as keep:
 
             def on_step(step: int, frame: torch.Tensor) -> None:
                 keep(step, frame)
                 self._on_step(job, step, steps)
 
-            measure = self._measure(job, guide)
+            brief = job.kind == "branch"
+            layout = job.window.simulation.layout
+            measure = Moments(layout) if brief else self._measure(job, guide)
             data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout")
-        data = data.assign_attrs(
+        data = self._signed(data, job, guide, started)
+        return data if brief else derive(data)
+
+    def _signed(
+        self, data: xr.Dataset, job: Job, guide: tuple[float, ...], started: float
+    ) -> xr.Dataset:
+        """The data with what they are and how they were made."""
+        return data.assign_attrs(
             kind=job.kind,
             simulation=job.window.simulation.name,
             model=job.model.label if job.model else "truth",
@@ -180,11 +204,10 @@ class Engine:
             guide=json.dumps(guide),
             device=str(self.device),
             cells=int(torch.tensor(job.window.simulation.shape).prod()),
-            flags=json.dumps(numerics.flags()),
+            flags=json.dumps(numerics.flags(job.precision)),
             torch=str(torch.__version__),
             seconds=time.perf_counter() - started,
         )
-        return derive(data)
 
     @contextmanager
     def _keeper(self, job: Job) -> Iterator[Callable[[int, torch.Tensor], None]]:
@@ -208,15 +231,6 @@ class Engine:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def _guide(job: Job, frames: Frames) -> tuple[float, ...]:
-    """Mean magnetic field of the truth's frame at step 0; zero where there is none."""
-    layout = job.window.simulation.layout
-    if "magnetic_field" not in layout:
-        return (0.0,) * layout.spatial
-    first = frames.read(job.window.frame(0))[layout.slice("magnetic_field")]
-    return tuple(first.double().flatten(1).mean(1).tolist())
 
 
 def _truth(engine: Engine, job: Job) -> xr.Dataset:
@@ -253,11 +267,45 @@ def _audit(engine: Engine, job: Job) -> xr.Dataset:
     )
 
 
+def _branch(engine: Engine, job: Job) -> xr.Dataset:
+    with Frames(job.window.simulation) as frames:
+        rolled = engine._rolled(job, frames, job.precision)
+        return engine._roll(job, [rolled], ["prediction"], frames)
+
+
+def _equivariance(engine: Engine, job: Job) -> xr.Dataset:
+    assert job.model is not None
+    started = time.perf_counter()
+    with Frames(job.window.simulation) as frames:
+        surrogate, given = engine.surrogate(job.model), engine._history(job, frames)
+        advance, redrawn = engine._one_step(job, given, job.draw), None
+        if STOCHASTIC in surrogate.traits and job.draw.seed is not None:
+            redrawn = engine._one_step(job, given, Draw(job.draw.seed + 1))
+        history = input_frames(surrogate, given, job.precision)
+        data = probing.equivariance(job.window, frames, history, advance, redrawn)
+        return engine._signed(data, job, guide_field(job.window, frames), started)
+
+
+def _growth_rate(engine: Engine, job: Job) -> xr.Dataset:
+    assert job.model is not None
+    started = time.perf_counter()
+    with Frames(job.window.simulation) as frames:
+        surrogate, given = engine.surrogate(job.model), engine._history(job, frames)
+        advance = engine._one_step(job, given, job.draw)
+        history = input_frames(surrogate, given, job.precision)
+        differentiable = "differentiable" in surrogate.traits
+        data = probing.growth_rate(job.window, frames, history, advance, differentiable)
+        return engine._signed(data, job, guide_field(job.window, frames), started)
+
+
 MAKERS: dict[str, Callable[[Engine, Job], xr.Dataset]] = {
     "truth": _truth,
     "rollout": _rollout,
     "twin": _twin,
     "audit": _audit,
+    "branch": _branch,
+    "equivariance": _equivariance,
+    "growth_rate": _growth_rate,
 }
 
 

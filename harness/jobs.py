@@ -17,11 +17,19 @@ import torch
 
 from harness import numerics
 from harness.paths import ROOT
+from harness.probes import growth
+from harness.probes.noise import InputNoise
+from harness.probes.symmetry import expected_number
 from harness.surrogates.base import Draw
 from harness.surrogates.registry import ModelSpec
+from harness.truth.files import EMBEDDED
 from harness.truth.window import Simulation, Window
 
-Kind = Literal["truth", "rollout", "twin", "audit"]
+Kind = Literal["truth", "rollout", "twin", "audit", "branch", "equivariance", "growth_rate"]
+Probe = Literal["equivariance", "growth_rate"]
+
+#: The truth's own integrator, which a property can read as a reference.
+SOLVER = ModelSpec("solver")
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,13 @@ class Request:
 
     kind: Kind
     draw: int = 0
+    noise: float = 0.0
+    symmetry: str = ""
+    solver: bool = False
+
+    def applies(self, window: Window) -> bool:
+        """Whether there is such a thing: the solver integrates the embedded truth only."""
+        return not self.solver or window.simulation.dataset == EMBEDDED
 
 
 def rollout(draw: int = 0) -> Request:
@@ -47,9 +62,33 @@ def audit() -> Request:
     return Request("audit")
 
 
+def branch(draw: int = 0, noise: float = 0.0, symmetry: str = "") -> Request:
+    """The surrogate alone, from a varied start or with another draw: means and variances only.
+
+    draw: number of the model's draw; the rollout's own is 0.  noise: standard deviation of white
+    noise on the input frames, in units of each channel's sigma, of the seed `draw`'s number names
+    where only the noise is varied.  symmetry: a family of `probes.symmetry`: start from the input
+    turned by the first symmetry of that family.
+    """
+    return Request("branch", draw, noise, symmetry)
+
+
+def probe(kind: Probe) -> Request:
+    """An experiment on the surrogate, see `harness.probes`."""
+    return Request(kind)
+
+
+def of_solver(request: Request) -> Request:
+    """The same of the truth's own integrator; read where there is one, on the embedded truth."""
+    return replace(request, solver=True)
+
+
 @dataclass(frozen=True)
 class Job:
-    """One thing to compute.  `model` is None for a truth record."""
+    """One thing to compute.  `model` is None for a truth record.
+
+    noise, symmetry: what was done to the input frames first.
+    """
 
     kind: Kind
     window: Window
@@ -57,12 +96,34 @@ class Job:
     precision: str = "fp32"
     draw: Draw = field(default_factory=Draw)
     keep_fields: bool = False
+    noise: InputNoise | None = None
+    symmetry: str = ""
 
     def __str__(self) -> str:
         simulation = f"{self.window.simulation.dataset}/{self.window.simulation.name}"
         if self.model is None:
             return f"{self.kind} {simulation}"
-        return f"{self.kind} {self.model.label} on {simulation}-w{self.window.index}"
+        varied = [
+            *([f"draw {self.draw.seed}"] if self.draw.seed else []),
+            *([f"noise {self.noise.scale:g}"] if self.noise else []),
+            *([self.symmetry] if self.symmetry else []),
+        ]
+        kind = f"{self.kind} ({', '.join(varied)})" if varied else self.kind
+        return f"{kind} {self.model.label} on {simulation}-w{self.window.index}"
+
+    @property
+    def forwards(self) -> int:
+        """Evaluations of the model that the job takes, about: a derivative counts as two."""
+        steps = self.window.steps
+        return {
+            "truth": 0,
+            "rollout": steps,
+            "twin": 2 * steps,
+            "audit": 1,
+            "branch": steps,
+            "equivariance": 1 + expected_number(self.window.simulation.layout),
+            "growth_rate": 2 * min(growth.ITERATIONS, steps),
+        }[self.kind]
 
 
 def truth_job(simulation: Simulation) -> Job:
@@ -80,11 +141,14 @@ def bind(
 ) -> Job:
     """A request for one model and window.  seeded=False asks the model for no randomness."""
     draw = Draw(request.draw if seeded else None)
-    job = Job(request.kind, window, model, precision, draw)
+    noise = InputNoise(request.noise) if request.noise else None
+    job = Job(request.kind, window, SOLVER if request.solver else model, precision, draw)
+    job = replace(job, noise=noise, symmetry=request.symmetry)
     if request.kind == "rollout":
         return replace(job, keep_fields=keep_fields)
     # A twin steps fp32 and fp64 whatever the run's precision is; an audit is float64 by definition.
-    return replace(job, precision="fp32+fp64" if request.kind == "twin" else "fp64")
+    fixed = {"twin": "fp32+fp64", "audit": "fp64"}
+    return replace(job, precision=fixed.get(request.kind, precision))
 
 
 @cache
@@ -93,7 +157,9 @@ def source_digest() -> str:
     package = ROOT / "harness"
     files = [
         *sorted((package / "diagnostics").glob("*.py")),
-        *(package / name for name in ("audit.py", "engine.py", "fields.py", "interventions.py")),
+        *sorted((package / "interventions").glob("*.py")),
+        *sorted((package / "probes").glob("*.py")),
+        *(package / name for name in ("audit.py", "engine.py", "fields.py")),
         *(package / name for name in ("jobs.py", "numerics.py", "rollout.py")),
         *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
     ]
@@ -117,8 +183,10 @@ def key(job: Job, surrogate: tuple[str, str] | None, device: torch.device) -> st
         "window": (window.start, window.n_history, window.steps, window.simulation.shape),
         "precision": job.precision,
         "draw": job.draw.seed,
+        "noise": (job.noise.scale, job.noise.seed) if job.noise else None,
+        "symmetry": job.symmetry,
         "fields": job.keep_fields,
-        "flags": numerics.flags(),
+        "flags": numerics.flags(job.precision),
         "torch": torch.__version__,
         "device": device.type,
         "source": source_digest(),

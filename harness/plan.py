@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import paths
+from harness.properties import Windows
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
 from harness.truth import protocols, simulate, well
@@ -84,15 +85,27 @@ class Plan:
         """Every simulation of the run, each once."""
         return tuple(dict.fromkeys(s for group in self.ensembles.values() for s in group))
 
-    def cases(self, criteria: tuple[str, ...], population: bool) -> list[Case]:
+    def cases(
+        self, criteria: tuple[str, ...], population: bool, windows: Windows = "all"
+    ) -> list[Case]:
         """The cases of a property, model by model, window by window."""
         return [
             Case(model, protocol.name, window, criterion)
             for model in self.models
             for protocol in self.protocols
-            for window in ((None,) if population else self.windows[protocol.name])
+            for window in ((None,) if population else self._chosen(protocol.name, windows))
             for criterion in criteria
         ]
+
+    def _chosen(self, protocol: str, windows: Windows) -> tuple[Window, ...]:
+        """All windows of a protocol, or the first of each simulation."""
+        cut = self.windows[protocol]
+        if windows == "all":
+            return cut
+        first: dict[Simulation, Window] = {}
+        for window in cut:
+            first.setdefault(window.simulation, window)
+        return tuple(first.values())
 
     def every_case(self) -> list[Case]:
         """One case for each model and window, then one for each model and protocol."""

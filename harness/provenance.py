@@ -24,7 +24,7 @@ PACKAGES = (
 def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
     """Versions, commit, device, switches and data ids of a run."""
     with numerics.strict():
-        flags = numerics.flags()
+        flags = numerics.flags(plan.options.precision)
     flags["torch_threads"] = str(torch.get_num_threads())
     commit = _git("rev-parse", "HEAD")
     return Provenance(

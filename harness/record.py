@@ -39,8 +39,8 @@ class Record:
 
     @cached_property
     def pred(self) -> xr.Dataset:
-        """The judged side: the surrogate's frames, or a twin's float32 rollout."""
-        return self.data.isel({SIDE: 1})
+        """The judged side, the last: the surrogate's frames, or a twin's float32 rollout."""
+        return self.data.isel({SIDE: -1})
 
     @property
     def diverged_at(self) -> int | None:

@@ -2,7 +2,8 @@
 
 A *source* gives the frame of a step: the truth reads it from a file, a surrogate computes it from
 its own last frames.  A rollout measures a surrogate against the truth, a twin measures a float32
-rollout against a float64 rollout of the same model, a truth record measures the truth alone.  The
+rollout against a float64 rollout of the same model, a truth record measures the truth alone, and a
+branch the surrogate alone.  The
 loop is the same, and holds no more frames than the model's history.
 """
 
@@ -15,11 +16,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from harness import numerics
+from harness import interventions, numerics
 from harness.diagnostics.measure import Measure
-from harness.interventions import Intervention
+from harness.probes.moments import Moments
 from harness.record import SIDE
-from harness.surrogates.base import Draw, Surrogate
+from harness.surrogates.base import Draw, Stepper, Surrogate
 from harness.truth.well import Frames
 from harness.truth.window import Window
 
@@ -35,11 +36,23 @@ def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torc
     return lambda step: frames.read(window.frame(step)).to(device, dtype)
 
 
+def input_frames(surrogate: Surrogate, history: Tensor, precision: str) -> Tensor:
+    """The frames a model conditions on: the last of the window's, in the state's precision.
+
+    So every model starts from one state, whatever its history.  ValueError if there are too few.
+    """
+    if len(history) < surrogate.n_history:
+        raise ValueError(
+            f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
+        )
+    return history[-surrogate.n_history :].to(numerics.DTYPES[precision])
+
+
 class Rolled:
     """A surrogate fed with its own output.
 
-    history: the window's input frames (n, C, *space), at least as many as the model conditions on;
-    a model with a shorter history uses the last ones, so that every model starts from one state.
+    history: the window's input frames (n, C, *space), at least as many as the model conditions on.
+    names: the interventions it runs under, in the order of their application.
     """
 
     def __init__(
@@ -49,34 +62,52 @@ class Rolled:
         history: Tensor,
         draw: Draw,
         precision: str,
-        interventions: Sequence[Intervention] = (),
+        names: Sequence[str] = (),
     ) -> None:
-        if len(history) < surrogate.n_history:
-            raise ValueError(
-                f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
-            )
-        dtype = numerics.DTYPES[precision]
-        self._precision = precision
-        self._history = history[-surrogate.n_history :].to(dtype)
-        self._step = surrogate.to(history.device, dtype).begin(window, draw)
-        self._interventions = interventions
+        self._history = input_frames(surrogate, history, precision)
+        self._step = one_step(surrogate, window, history, draw, precision, names)
 
     def __call__(self, step: int) -> Tensor:
         """The frame of the next step; step 0 gives the last input frame."""
         if step == 0:
             return self._history[-1]
-        history = self._history
-        with numerics.autocast(self._precision, history.device):
-            frame = self._step(history, step)
+        frame = self._step(self._history, step)
+        self._history = torch.cat([self._history[1:], frame[None]])
+        return frame
+
+
+def one_step(
+    surrogate: Surrogate,
+    window: Window,
+    history: Tensor,
+    draw: Draw,
+    precision: str,
+    names: Sequence[str] = (),
+) -> Stepper:
+    """A surrogate's map from its history (n, C, *space) to the next frame, under interventions.
+
+    history: the window's input frames, which the interventions may take their scales from.
+    The map keeps nothing between calls, and raises ValueError for a frame of another shape.
+    """
+    history = history.to(numerics.DTYPES[precision])
+    bare = surrogate.to(history.device, history.dtype).begin(window, draw)
+    setting = interventions.Setting(window, history, draw)
+    return interventions.apply(names, _checked(bare, precision), setting)
+
+
+def _checked(stepper: Stepper, precision: str) -> Stepper:
+    """The stepper in its precision; its frames have the history's shape and type, or ValueError."""
+
+    def step_to(history: Tensor, step: int) -> Tensor:
+        with numerics.autocast(precision, history.device):
+            frame = stepper(history, step)
         if frame.shape != history.shape[1:]:
             raise ValueError(
                 f"the model returned shape {tuple(frame.shape)}, expected {tuple(history.shape[1:])}"
             )
-        frame = frame.to(history.dtype)
-        for intervene in self._interventions:
-            frame = intervene(frame, history, step)
-        self._history = torch.cat([history[1:], frame[None]])
-        return frame
+        return frame.to(history.dtype)
+
+    return step_to
 
 
 @torch.no_grad()
@@ -84,7 +115,7 @@ def roll(
     sources: Sequence[Source],
     sides: Sequence[str],
     steps: int,
-    measure: Measure,
+    measure: Measure | Moments,
     on_step: Callable[[int, Tensor], None] = lambda step, frame: None,
     keep_slices: bool = False,
 ) -> xr.Dataset:
@@ -128,7 +159,7 @@ def _mid_plane(stack: Tensor) -> np.ndarray:
 
 def _dataset(
     arrays: dict[str, np.ndarray],
-    measure: Measure,
+    measure: Measure | Moments,
     sides: Sequence[str],
     steps: int,
     slices: dict[int, np.ndarray],

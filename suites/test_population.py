@@ -2,34 +2,79 @@
 
 import numpy as np
 
+from harness.diagnostics.errors import CONVENTIONS
+from harness.diagnostics.series import ln_variance
 from harness.diagnostics.structure import growth_rate
 from harness.jobs import rollout
 from harness.properties import property_test
-from harness.statistics import median_range
+from harness.statistics import departure, population_figures
+from harness.statistics.survival import first_violation, survival
+
+STEP1 = {f"step1_vrmse_{convention}": f"vrmse_{convention}" for convention in CONVENTIONS}
 
 
-def figures(case, record, criterion):
-    """One figure of one window."""
-    if criterion == "step1_vrmse":
-        return float(record.data["vrmse_seed"].sel(step=1))
-    if criterion == "lambda":
-        return growth_rate(record.pred["variance"].values).rate
-    ratio = record.pred["div_b_spectral"] / record.truth["div_b_spectral"]
-    return float(ratio[-1])
+def by_simulation(records, figure):
+    """Simulation -> the figures of its windows."""
+    found = {}
+    for case, record in records:
+        found.setdefault(case.window.simulation.name, []).append(figure(case, record))
+    return found
 
 
-@property_test(reads=[rollout()], population=True, criteria=("step1_vrmse", "lambda", "div_b_growth"))
+@property_test(reads=[rollout()], population=True, criteria=(*STEP1, "lambda"))
 def test_population(records, criterion, note):
     """What is typical of the model, and how much its simulations scatter.
 
     The simulation is the unit: its windows are averaged first.  Below 8 simulations the values and
-    their range are recorded, with the probability 1 - 2^(1-n) that the range covers the median, and
-    no verdict is given.
+    their range are recorded, with the probability 1 - 2^(1-n) that the range covers the median;
+    from 8 on a BCa bootstrap interval of the median stands beside them.
     """
-    per_simulation = {}
-    for case, record in records:
-        values = per_simulation.setdefault(case.window.simulation.name, [])
-        values.append(figures(case, record, criterion))
-    means = {name: float(np.mean(values)) for name, values in per_simulation.items()}
+
+    def figure(case, record):
+        if criterion == "lambda":
+            return growth_rate(record.pred["variance"].values).rate
+        return float(record.data[STEP1[criterion]].sel(step=1))
+
+    means = {name: float(np.mean(values)) for name, values in by_simulation(records, figure).items()}
     note.update(means)
-    note.update(median_range(list(means.values())))
+    note.update(population_figures(list(means.values())))
+
+
+@property_test(reads=[rollout()], population=True, needs={"magnetic_field"})
+def test_population_divergence(records, note):
+    """How far the magnetic field has left solenoidal ones at the end, over all simulations.
+
+    rms(centred div B) / mean |B| of the last predicted step, over the truth's; windows of a
+    simulation are averaged.
+    """
+
+    def figure(case, record):
+        return float((record.pred["div_b_stencil"] / record.truth["div_b_stencil"])[-1])
+
+    means = {name: float(np.mean(values)) for name, values in by_simulation(records, figure).items()}
+    note.update(means)
+    note.update(population_figures(list(means.values())))
+
+
+@property_test(reads=[rollout()], population=True)
+def test_survival(records, physics, note):
+    """How many rollouts stay bounded, and for how long.
+
+    A rollout survives until the first step that violates bounded_rollout; the curve over all
+    windows is the Kaplan-Meier estimate, censored at the last predicted step.
+    """
+
+    def end(case, record):
+        width = physics.ensemble(case).width(ln_variance).value
+        margin = (np.abs(departure(record, ln_variance)) / width).max("channel", skipna=False)[1:]
+        return first_violation(margin["step"].values, margin.values, np.ones(len(margin)))
+
+    ends = by_simulation(records, end)
+    horizon = records[0][0].window.steps
+    for name, steps in ends.items():
+        note[name] = ", ".join("lasts" if step is None else str(step) for step in steps)
+    curve = survival([step for steps in ends.values() for step in steps], horizon)
+    note["simulations"], note["windows"] = float(len(ends)), float(curve.n)
+    note["horizon"] = float(horizon)
+    note["surviving"] = curve.share[-1]
+    note["median_survival"] = None if curve.median is None else float(curve.median)

@@ -115,6 +115,10 @@ def frame(layout: FieldLayout, u: Array, previous: Array | None, guide: Sequence
         found["div_b_spectral"] = divergence_spectral(b)
         found["div_b_stencil"] = rms / np.sqrt(squared).mean()
         found["div_b_rms"] = rms / np.linalg.norm(guide)
+        if "velocity" in layout:
+            v = u[layout.slice("velocity")]
+            fluctuations = [f - f.mean(tuple(range(1, f.ndim)), keepdims=True) for f in (v, b)]
+            found["v_dot_b"] = (fluctuations[0] * fluctuations[1]).sum(0).mean()
     return found
 
 

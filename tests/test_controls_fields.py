@@ -144,6 +144,20 @@ def test_pile_up_changes_the_small_scales_only() -> None:
     assert divergence_ratio(result) < 1e-12
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_aligned_velocity_keeps_its_shells_and_follows_the_field(sign: float) -> None:
+    b, v = turbulent(seed=0), turbulent(seed=1).flip(0) + 0.3
+    result = alter.align(v, b, sign)
+    torch.testing.assert_close(result.mean((1, 2, 3)), v.mean((1, 2, 3)))
+    for component in range(3):
+        before, after = (shells(power(f[component])) for f in (v, result))
+        np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-20)
+    fluctuations = [_about_zero(f) for f in (result, b)]
+    aligned = (fluctuations[0] * fluctuations[1]).mean()
+    most = sum(np.sqrt(shells(power(v[i])) * shells(power(b[i]))).sum() / 3 for i in range(3))
+    assert float(aligned) == pytest.approx(sign * most, rel=1e-9)
+
+
 def test_a_hole_is_small_smooth_and_massless() -> None:
     density = 1 + 0.7 * turbulent()[1]
     density = density - density.min() + 0.2
@@ -255,6 +269,22 @@ def test_one_component_grows_by_the_rate(window: Window) -> None:
     np.testing.assert_allclose(grown[: CELLS // 2 + 1], math.exp(0.16 * STEPS), rtol=1e-6)
     rest = [0, 1, 3, 4, 5, 6]
     assert torch.equal(p[rest], u[rest])
+
+
+def test_a_weak_velocity_is_weak_and_nothing_else(window: Window) -> None:
+    u, p = truth(window, 2), shown("weak-velocity", window, 2)
+    torch.testing.assert_close(p[4:].flatten(1).std(1), 0.65 * u[4:].flatten(1).std(1))
+    assert torch.equal(p[:4], u[:4])
+
+
+def test_an_aligned_velocity_has_the_sign_that_the_truth_has_not(window: Window) -> None:
+    def sigma(frame: Tensor) -> float:
+        b, v = _about_zero(frame[B]), _about_zero(frame[MHD.slice("velocity")])
+        return float(2 * (v * b).mean() / (v.square() + b.square()).mean())
+
+    assert sigma(shown("aligned", window, 3)) * sigma(truth(window, 0)) < 0
+    assert abs(sigma(shown("aligned", window, 3))) > 0.8
+    assert torch.equal(shown("aligned", window, 3)[:4], truth(window, 3)[:4])
 
 
 def test_drifts_reach_their_size_at_the_last_step_and_change_only_means(window: Window) -> None:

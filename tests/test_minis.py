@@ -23,13 +23,14 @@ from harness.surrogates.minis import (
     WEIGHTS,
     CheckpointError,
     Mini,
-    SpectralConvolution,
-    Stencil,
     build,
     load_mini,
     save_mini,
 )
+from harness.surrogates.minis.increments import FixedUnits, ReversibleUnits
+from harness.surrogates.minis.networks import SpectralConvolution, Stencil
 from training.train_minis import (
+    RECIPES,
     Evaluation,
     Recipe,
     has_levelled,
@@ -41,6 +42,7 @@ from training.train_minis import (
 
 NAMES = sorted(MINIS)
 CPU = torch.device("cpu")
+SHIPPED = sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 SIMULATED = cache() / "data" / "datasets" / "simulated" / "data" / "test"
 
 
@@ -68,8 +70,8 @@ def state(n_history: int, cells: int = 16, dtype: torch.dtype = torch.float32) -
 def untrained(name: str, seed: int = 0) -> Mini:
     """A mini whose normalisation is not trivial."""
     mini = build(MINIS[name], seed)
-    for key, value in scales([state(8, cells=8)]).items():
-        getattr(mini.module, key).copy_(value)
+    if isinstance(mini.module, FixedUnits):
+        mini.module.load_state_dict(scales([state(8, cells=8)]), strict=False)
     return mini
 
 
@@ -192,6 +194,38 @@ def test_stencil_is_the_periodic_convolution_of_its_taps(dilation):
         assert np.abs(found - expected).max() < 1e-13
 
 
+@pytest.mark.parametrize(("name", "covariant"), [("revin-mini", True), ("fno-mini", False)])
+def test_only_reversible_units_carry_the_scale_of_a_channel_through(name, covariant):
+    # Powers of two: not even rounding may tell one scale from another.
+    module, scale = untrained(name).module, 2.0 ** torch.arange(-3, 4).view(7, 1, 1, 1)
+    history = state(3)
+    with torch.no_grad():
+        assert torch.equal(module(scale * history), scale * module(history)) is covariant
+
+
+def test_reversible_units_are_the_rms_over_history_and_space():
+    module = ReversibleUnits(torch.nn.Identity(), n_history=3, channels=7)
+    history = state(3, cells=6, dtype=torch.float64)
+    inputs, unit = module.normalise(history)
+    frames = history.numpy()
+    rms = np.sqrt((frames**2).mean((0, 2, 3, 4), keepdims=True))
+    np.testing.assert_allclose(inputs.numpy(), (frames / rms).reshape(21, 6, 6, 6), rtol=1e-12)
+    increments = np.sqrt((np.diff(frames, axis=0) ** 2).mean((0, 2, 3, 4)))
+    np.testing.assert_allclose(unit.numpy().ravel(), increments, rtol=1e-12)
+    _, still = module.normalise(history[:1].expand(3, -1, -1, -1, -1))
+    assert still.unique().tolist() == [1e-5]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_residual_is_the_error_of_the_step_in_its_unit(name):
+    module = untrained(name).to(CPU, torch.float64).module
+    window = state(module.n_history + 1, dtype=torch.float64)
+    with torch.no_grad():
+        _, unit = module.normalise(window[:-1])
+        error = (module(window[:-1]) - window[-1]) / unit
+        torch.testing.assert_close(module.residual(window), error)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_history_of_another_shape_is_refused(name):
     module = untrained(name).module
@@ -273,12 +307,20 @@ def test_the_other_architecture_is_refused(tmp_path):
         ({"architecture": "conv", "n_history": 1, "width": 8}, "missing a required argument"),
         (MINIS["conv-mini"] | {"width": "<script>"}, "architecture 'conv'"),
         (MINIS["conv-mini"] | {"width": -3}, "architecture 'conv'"),
+        (MINIS["conv-mini"] | {"units": "reversible"}, "expected units None, found 'reversible'"),
     ],
 )
 def test_a_header_that_fits_no_network(config, message, tmp_path):
     path = rewritten(tmp_path / "w.safetensors", {"mean": torch.zeros(1)}, config)
     with pytest.raises(CheckpointError, match=message):
         load_mini("conv-mini", path)
+
+
+def test_units_that_cannot_be_had():
+    with pytest.raises(ValueError, match=r"unknown units 'yards': one of fixed, reversible"):
+        build(MINIS["conv-mini"] | {"units": "yards"})
+    with pytest.raises(ValueError, match="a history of 2 frames or more"):
+        build(MINIS["conv-mini"] | {"units": "reversible"})
 
 
 def test_damaged_and_foreign_files(tmp_path):
@@ -379,7 +421,8 @@ def test_stopping_rule(last, levelled):
     assert not has_levelled(curve, replace(recipe, least=1001))
 
 
-def test_training_writes_weights_curve_and_record(tmp_path):
+@pytest.mark.parametrize("name", ["conv-mini", "revin-mini"])
+def test_training_writes_weights_curve_and_record(name, tmp_path):
     for split in ("train", "valid"):
         folder = tmp_path / "datasets" / "simulated" / "data" / split
         folder.mkdir(parents=True)
@@ -389,21 +432,21 @@ def test_training_writes_weights_curve_and_record(tmp_path):
             file["t0_fields/density"] = frames[:, :, 0]
             file["t1_fields/magnetic_field"] = np.moveaxis(frames[:, :, 1:4], 2, -1)
             file["t1_fields/velocity"] = np.moveaxis(frames[:, :, 4:7], 2, -1)
-    recipe = Recipe(every=2, least=4, most=4, stride=2, improvement=-9.0)
+    recipe = replace(RECIPES[name], every=2, least=4, most=4, stride=2, improvement=-9.0)
     outputs = []
     for out in (tmp_path / "a", tmp_path / "b"):
         out.mkdir()
-        train("conv-mini", tmp_path, 3, out, [2], recipe)
-        outputs.append(load_mini("conv-mini", out / "conv-mini.safetensors"))
+        train(name, tmp_path, 3, out, [2], recipe)
+        outputs.append(load_mini(name, out / f"{name}.safetensors"))
     assert outputs[0].fingerprint() == outputs[1].fingerprint()
-    assert outputs[0].fingerprint() != build(MINIS["conv-mini"], 3).fingerprint()
-    early = load_mini("conv-mini", tmp_path / "a" / "conv-mini.2.safetensors")
+    assert outputs[0].fingerprint() != build(MINIS[name], 3).fingerprint()
+    early = load_mini(name, tmp_path / "a" / f"{name}.2.safetensors")
     assert early.fingerprint() != outputs[0].fingerprint()
-    record = json.loads((tmp_path / "a" / "conv-mini.training.json").read_text())
+    record = json.loads((tmp_path / "a" / f"{name}.training.json").read_text())
     assert record["stopped_by"] == "limit"
     assert record["train_data_id"] == {"a.hdf5": "id of train"}
     assert record["fingerprint"] == outputs[0].fingerprint()
-    rows = (tmp_path / "a" / "conv-mini.curve.csv").read_text().splitlines()
+    rows = (tmp_path / "a" / f"{name}.curve.csv").read_text().splitlines()
     assert rows[0].startswith("iteration,train_loss,valid_step1_vrmse")
     assert [row.split(",")[0] for row in rows[1:]] == ["2", "4"]
 
@@ -415,7 +458,7 @@ def test_shipped_weights_are_small():
     assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= 4_000_000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_load_and_are_those_of_the_record(name):
     mini = load_mini(name)
     record = json.loads((WEIGHTS / f"{name}.training.json").read_text())
@@ -425,7 +468,7 @@ def test_shipped_weights_load_and_are_those_of_the_record(name):
     assert record["parameters"] == sum(p.numel() for p in mini.module.parameters())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_step1_beats_persistence(name):
     files = sorted(SIMULATED.glob("*.hdf5"))
     if not files:

@@ -13,7 +13,6 @@ from harness import numerics
 from harness.audit import PrecisionAudit
 from harness.engine import Engine
 from harness.fields import MHD
-from harness.interventions import INTERVENTIONS, Intervention
 from harness.jobs import Job, audit, bind, rollout, truth_job, twin
 from harness.record import Store
 from harness.rollout import Rolled
@@ -213,22 +212,3 @@ def test_kept_fields_are_the_predicted_frames(
         frames = file["frames"][()]
     assert frames.shape == (7, 7, 8, 8, 8)
     np.testing.assert_allclose(frames.reshape(7, 7, -1).var(2), record.pred["variance"], rtol=1e-4)
-
-
-def test_interventions_do_what_their_names_say() -> None:
-    generator = torch.Generator().manual_seed(0)
-    history = torch.randn(1, 7, 8, 8, 8, generator=generator, dtype=torch.float64)
-    frame = torch.randn(7, 8, 8, 8, generator=generator, dtype=torch.float64)
-    assert set(INTERVENTIONS) == {"divfree", "restore"}
-    projected = Intervention("divfree", MHD)(frame, history, 1)
-    assert torch.equal(projected[[0, 4, 5, 6]], frame[[0, 4, 5, 6]])
-    twice = Intervention("divfree", MHD)(projected, history, 1)
-    torch.testing.assert_close(twice, projected)  # idempotent
-    torch.testing.assert_close(projected.mean((1, 2, 3)), frame.mean((1, 2, 3)))
-    modes = torch.fft.fftn(projected[1:4], dim=(1, 2, 3))
-    k = torch.fft.fftfreq(8, 1 / 8, dtype=torch.float64)
-    k[4] = 0
-    divergence = k.view(8, 1, 1) * modes[0] + k.view(8, 1) * modes[1] + k * modes[2]
-    assert float(divergence.abs().max()) < 1e-9
-    restored = Intervention("restore", MHD)(frame, history, 1)
-    torch.testing.assert_close(restored[:4].mean((1, 2, 3)), history[-1, :4].mean((1, 2, 3)))

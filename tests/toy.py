@@ -80,12 +80,12 @@ def test_offsets(records, note):
 '''
 
 
-def waves(seed: int) -> np.ndarray:
-    """(T, 7, n, n, n): rho, B with a guide field along x, v; waves with rotating phases."""
+def waves(seed: int, length: int = FRAMES) -> np.ndarray:
+    """(length, 7, n, n, n): rho, B with a guide field along x, v; waves with rotating phases."""
     rng = np.random.default_rng(seed)
     axis = 2 * np.pi * np.arange(CELLS) / CELLS
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"))
-    frames = np.zeros((FRAMES, 7, CELLS, CELLS, CELLS))
+    frames = np.zeros((length, 7, CELLS, CELLS, CELLS))
     frames[:, 0] = 1.0
     frames[:, 1] = 1.0
     for _ in range(12):
@@ -95,7 +95,7 @@ def waves(seed: int) -> np.ndarray:
         phase, speed = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.6)
         b, v = np.cross(k, rng.normal(size=3)), rng.normal(size=3)
         angle = np.tensordot(k, grid, 1)
-        for t in range(FRAMES):
+        for t in range(length):
             wave = np.cos(angle + phase + speed * t)
             frames[t, 0] += 0.02 * rng.normal() * wave
             frames[t, 1:4] += 0.1 * b[:, None, None, None] * wave

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import controls, data, doctor, fetch, listing, published, report
+from harness.cli import controls, data, doctor, fetch, listing, published, report, table
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
-app.command()(report.report)
-app.command()(controls.controls)
-app.command()(published.published)
+app.add_typer(data.app, name="data")
 app.command()(fetch.fetch)
 app.command()(doctor.doctor)
-app.add_typer(data.app, name="data")
+app.command()(report.report)
+app.command()(table.table)
+app.command()(controls.controls)
+app.command()(published.published)

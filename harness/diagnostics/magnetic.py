@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.diagnostics.modes import line_sums
 from harness.diagnostics.spectra import conjugate_weight, wavenumbers
 
 Array = NDArray[np.float64]
@@ -68,21 +69,14 @@ class Divergence:
         # Complex (..., n) as real (..., 2 n): torch is slow at complex times broadcast real.
         field = [torch.view_as_real(component).flatten(-2) for component in modes]
         # One temporary at a time, to stay in the cache.
-        gradient = _line_sums(_contracted_square(field, self._wavenumbers), self._off_nyquist)
-        centred = (
-            _line_sums(_contracted_square(field, self._sines), self._every).sum(1) / self._cells**2
-        )
+        gradient = line_sums(_contracted_square(field, self._wavenumbers), self._off_nyquist)
+        centred = line_sums(_contracted_square(field, self._sines), self._every).sum(1) / self._cells**2
         power = field[0].square()
         for component in field[1:]:
             power.addcmul_(component, component)
-        total = _line_sums(power, self._off_nyquist) @ self._lines_squared
-        total += _line_sums(power, self._off_nyquist_squared) @ self._inside
+        total = line_sums(power, self._off_nyquist) @ self._lines_squared
+        total += line_sums(power, self._off_nyquist_squared) @ self._inside
         return torch.stack([gradient @ self._inside / total, centred]).sqrt()
-
-
-def _line_sums(energy: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sums along the last axis of (S, *lattice), (S, lines) float64."""
-    return (energy.flatten(0, -2) @ weight).view(len(energy), -1).double()
 
 
 def _contracted_square(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:

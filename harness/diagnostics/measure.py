@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.diagnostics.magnetic import Divergence
-from harness.diagnostics.spectra import shell_rows
+from harness.diagnostics.modes import LatticeSum, ShellSums, power
 from harness.fields import FieldLayout
 
 #: Beyond this magnitude k^2 |F|^2 of an unnormalised transform may overflow float32 (at 256^3).
@@ -69,20 +69,21 @@ class Measure:
         self._cells = math.prod(shape)
         b0 = _checked_guide(guide, layout)
         self._b0 = float(np.linalg.norm(b0))
-        rows = shell_rows(self.shape, b0 if self._b0 > 0 else None)
-        self._row_length = rows.length
-        self._index = torch.from_numpy(rows.index).to(self.device)
-        self._shells = torch.from_numpy(rows.shells).to(self.device)
+        self._shells = ShellSums(self.shape, b0 if self._b0 > 0 else None, self.device)
         self._divergence = {
             precision: Divergence(self.shape, self.device, precision)
             for precision in {dtype, torch.float64}
             if "magnetic_field" in layout
         }
+        self._lattice = {
+            precision: LatticeSum(self.shape, self.device, precision)
+            for precision in {dtype, torch.float64}
+        }
         self.variables: Mapping[str, tuple[str, ...]] = MappingProxyType(_variables(layout))
         self.coords: Mapping[str, tuple[tuple[str, ...], NDArray[np.int64]]] = MappingProxyType(
             {
-                "k_perp": (("k_perp",), np.arange(len(rows.modes))),
-                "modes": (("k_perp",), rows.modes),
+                "k_perp": (("k_perp",), np.arange(len(self._shells.modes))),
+                "modes": (("k_perp",), self._shells.modes),
             }
         )
 
@@ -118,7 +119,7 @@ class Measure:
 
     def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
         planes: dict[str, list[Tensor]] = defaultdict(list)
-        magnetic_modes = []
+        vectors: dict[str, list[Tensor]] = {"magnetic_field": [], "velocity": []}
         # Channel by channel, to stay in the cache; what is left of each plane is reduced together.
         for number, field in enumerate(self.layout.field_of_channel):
             channel = stack[:, number]
@@ -130,12 +131,12 @@ class Measure:
             planes["maximum"].append(channel.amax(self._space))
             planes["sum"].append(channel.sum((-2, -1)))
             modes = self._modes(channel)
-            planes["row"].append(self._row_norms(modes))
-            if field == "magnetic_field":
-                magnetic_modes.append(modes)
+            planes["row"].append(self._shells.rows(power(modes)))
+            if field in vectors:
+                vectors[field].append(modes)
         found = self._moments({name: torch.stack(parts, 1) for name, parts in planes.items()})
         if "magnetic_field" in self.layout:
-            found |= self._magnetic(stack, magnetic_modes, found["mean"], found["variance"])
+            found |= self._magnetic(stack, vectors, found["mean"], found["variance"])
         if "density" in self.layout:
             found |= self._material(stack, found["finite"])
         return _to_numpy({name: found[name] for name in self.variables if name in found})
@@ -145,16 +146,6 @@ class Measure:
         modes = torch.fft.rfftn(channel, dim=self._space)
         modes.flatten(1)[:, 0] = 0.0
         return modes
-
-    def _row_norms(self, modes: Tensor) -> Tensor:
-        """Root of the energy in each row of modes, (S, rows); rows as in `spectra.ShellRows`."""
-        real = modes.real.dtype
-        flat = modes.flatten(1)
-        if real == torch.float32:
-            flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
-        rows = [side.index_select(0, self._index).view(real) for side in flat]
-        rows = [side.view(-1, 2 * self._row_length) for side in rows]
-        return torch.stack([torch.linalg.vector_norm(side, dim=-1) for side in rows])
 
     def _moments(self, planes: dict[str, Tensor]) -> dict[str, Tensor]:
         """From sums and norms of planes, (S, C, ...), to variables of channels, in float64."""
@@ -166,7 +157,7 @@ class Measure:
             return mean(norms.double().square())
 
         low, high = planes["minimum"], planes["maximum"]
-        spectrum = (planes["row"].double().square() / self._cells**2) @ self._shells.T
+        spectrum = self._shells.shells(planes["row"])
         found = {
             "mean": mean(planes["sum"]),
             "variance": spectrum.sum(-1),  # Parseval's theorem
@@ -183,13 +174,18 @@ class Measure:
         return found
 
     def _magnetic(
-        self, stack: Tensor, modes: Sequence[Tensor], mean: Tensor, variance: Tensor
+        self,
+        stack: Tensor,
+        vectors: Mapping[str, Sequence[Tensor]],
+        mean: Tensor,
+        variance: Tensor,
     ) -> dict[str, Tensor]:
+        """Variables of the magnetic field, and of velocity and magnetic field."""
         b = self.layout.slice("magnetic_field")
         mean_abs = _total(_magnitude_squared(stack[:, b]).sqrt_()) / self._cells
         mean_square = (mean[:, b].square() + variance[:, b]).sum(1)
-        ratio, centred = self._divergence[stack.dtype](modes)
-        return {
+        ratio, centred = self._divergence[stack.dtype](vectors["magnetic_field"])
+        found = {
             "mean_abs_b": mean_abs,
             "rms_b": mean_square.sqrt(),
             "magnetic_energy": mean_square / 2,
@@ -197,6 +193,10 @@ class Measure:
             "div_b_stencil": centred / mean_abs,
             "div_b_rms": centred / self._b0,
         }
+        if "velocity" in self.layout:
+            lattice = self._lattice[stack.dtype]
+            found["v_dot_b"] = lattice.covariance(vectors["velocity"], vectors["magnetic_field"])
+        return found
 
     def _material(self, stack: Tensor, finite: Tensor) -> dict[str, Tensor]:
         """Variables of density, and of density and velocity."""
@@ -222,6 +222,8 @@ def _variables(layout: FieldLayout) -> dict[str, tuple[str, ...]]:
     if "magnetic_field" in layout:
         per_side += ["mean_abs_b", "rms_b", "magnetic_energy"]
         per_side += ["div_b_spectral", "div_b_stencil", "div_b_rms"]
+        if "velocity" in layout:
+            per_side += ["v_dot_b"]
     return {
         **dict.fromkeys(per_channel, ("side", "channel")),
         "spectrum": ("side", "channel", "k_perp"),

@@ -48,6 +48,17 @@ def ln_variance(side: xr.Dataset) -> xr.DataArray:
     return _ln(side["variance"])
 
 
+def ln_variance_of_whole_velocity(side: xr.Dataset) -> xr.DataArray:
+    """Ln var of each channel, with the whole velocity, "v", in place of its components."""
+    variance = side["variance"]
+    moves = side["field"].values == "velocity"
+    rest = variance.isel(channel=~moves).drop_vars("field")
+    if not moves.any():
+        return _ln(rest)
+    whole = variance.isel(channel=moves).sum("channel", skipna=False).expand_dims(channel=["v"])
+    return _ln(xr.concat([rest, whole.transpose(*rest.dims)], "channel"))
+
+
 def ln_activity(side: xr.Dataset) -> xr.DataArray:
     """Ln of the increments' rms, averaged over 5 steps, (step from 2, channel).
 
@@ -59,6 +70,33 @@ def ln_activity(side: xr.Dataset) -> xr.DataArray:
 def ln_stencil_divergence(side: xr.Dataset) -> xr.DataArray:
     """Ln of rms(centred div B) / mean |B|, (step)."""
     return _ln(side["div_b_stencil"])
+
+
+def ln_fluctuation_ratio(side: xr.Dataset) -> xr.DataArray:
+    """Ln of fluctuating magnetic over kinetic energy, (step)."""
+    return _ln(side["fluctuation_ratio"])
+
+
+def residual_energy(side: xr.Dataset) -> xr.DataArray:
+    """sigma_r = <v^2 - b^2> / <v^2 + b^2>, (step)."""
+    return side["residual_energy"]
+
+
+def alignment(side: xr.Dataset) -> xr.DataArray:
+    """Artanh sigma_c = ln(E+ / E-) / 2 of the normalised cross helicity sigma_c, (step).
+
+    sigma_c is bounded by 1, and simulations differ in its sign: differences of sigma_c itself, as
+    wide as those among simulations, can exceed what any field reaches.  The Fisher transform of a
+    correlation has no bound.
+    """
+    sigma = side["cross_helicity"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return sigma.copy(data=np.arctanh(sigma.values))
+
+
+def ln_elsasser(side: xr.Dataset) -> xr.DataArray:
+    """Ln of the energies of both Elsasser fields, (step, sign)."""
+    return _ln(side["elsasser_energy"])
 
 
 def anisotropy(side: xr.Dataset) -> xr.DataArray:

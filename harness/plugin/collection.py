@@ -7,9 +7,14 @@ import pytest
 from harness.judging import Violation, describe_entry
 from harness.plan import Case
 from harness.plugin import session as sessions
-from harness.properties import Property, declared
+from harness.properties import Cost, Property, declared
 
 CASE = "case"
+COSTS: dict[Cost, str] = {
+    "cheap": "reads what every run makes",
+    "moderate": "takes about another rollout",
+    "expensive": "takes several rollouts",
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -18,10 +23,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if declaration is None:
         return
     plan = sessions.of(metafunc.config).plan
-    cases = plan.cases(declaration.criteria, declaration.population)
+    cases = plan.cases(declaration.criteria, declaration.population, declaration.windows)
     if CASE not in metafunc.fixturenames:
         metafunc.fixturenames.append(CASE)
     metafunc.parametrize(CASE, cases, indirect=True, ids=str)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the classes of cost as markers."""
+    for cost, meaning in COSTS.items():
+        config.addinivalue_line("markers", f"{cost}: a physical property that {meaning}")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a property with its class of cost, before `-m` selects."""
+    declaration = property_of(item)
+    if declaration is not None:
+        item.add_marker(declaration.cost)
 
 
 def case_of(item: pytest.Item) -> Case | None:

@@ -1,10 +1,10 @@
-"""What a property test can ask for: `case`, `criterion`, `record`, `records`, `ensemble`,
-`protocol`, `judge` and `note`.
+"""What a property test can ask for: `case`, `criterion`, `record`, `readings`, `records`,
+`ensemble`, `protocol`, `judge` and `note`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -21,6 +21,7 @@ from harness.properties import Property
 from harness.record import Record
 from harness.results import Expectation, Outcome, Verdict
 from harness.statistics import Ensemble, Width
+from harness.surrogates.base import STOCHASTIC
 from harness.truth.protocols import Protocol
 from harness.truth.window import Simulation
 
@@ -126,6 +127,43 @@ def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Reco
     return found
 
 
+class Readings(Mapping[Request, Record]):
+    """The records that a property declares to read for one case, each made when it is looked up.
+
+    A request that means nothing for the case's data (the solver, on data of others) is not there.
+    """
+
+    def __init__(self, item: pytest.Item, requests: tuple[Request, ...], case: Case, run: Session):
+        assert case.window is not None
+        self._requests = tuple(r for r in requests if r.applies(case.window))
+        self._item, self._case, self._run = item, case, run
+
+    def __getitem__(self, request: Request) -> Record:
+        if request not in self._requests:
+            raise KeyError(f"this property does not declare to read {request}")
+        (found,) = _read(self._item, (request,), self._case, self._run)
+        return found
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+
+@pytest.fixture
+def readings(request: pytest.FixtureRequest, case: Case, physics: Session) -> Readings:
+    """For a property of one window that reads several records: readings[rollout(draw=1)].
+
+    Skips as `record` does.
+    """
+    declaration = property_of(request.node)
+    assert declaration is not None
+    assert case.window is not None
+    _require(declaration, case, physics, case.window.simulation)
+    return Readings(request.node, declaration.requests(case.criterion), case, physics)
+
+
 @pytest.fixture
 def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
     """For a population property: the record of every window of the model and protocol."""
@@ -183,8 +221,10 @@ def _require(declaration: Property, case: Case, physics: Session, simulation: Si
             if name in BOUNDARIES
         ]
         pytest.skip(f"not applicable: {'; '.join(because)}")
-    traits = physics.engine.surrogate(case.model).traits
-    lacking = sorted(declaration.asks - traits)
+    traits, asked = physics.engine.surrogate(case.model).traits, declaration.asks[case.criterion]
+    if not physics.plan.options.seeded and STOCHASTIC in asked & traits:
+        pytest.skip("not applicable: this run draws no random numbers (--draw none)")
+    lacking = sorted(asked - traits)
     if lacking:
         pytest.skip(f"not applicable: {case.model.label} lacks {', '.join(lacking)}")
 
@@ -193,7 +233,8 @@ def _read(
     item: pytest.Item, requests: tuple[Request, ...], case: Case, physics: Session
 ) -> list[Record]:
     found = physics.records(requests, case)
-    finding_of(item).records += [record.key for record in found]
+    known = finding_of(item).records
+    known += [record.key for record in found if record.key not in known]
     return found
 
 

@@ -48,7 +48,7 @@ def _properties(finding: Finding, outcome: Outcome) -> list[tuple[str, object]]:
     if finding.verdict is not None:
         for name in ("figure", "limit", "margin", "step", "where", "unit", "basis"):
             named.append((name, getattr(finding.verdict, name)))
-    return named
+    return [(name, value) for name, value in named if value not in (None, "")]
 
 
 def _explanation(item: pytest.Item, finding: Finding) -> str:

@@ -19,8 +19,8 @@ import pytest
 
 import harness.report
 from harness import provenance
+from harness.plugin import junit, updating
 from harness.plugin import session as sessions
-from harness.plugin import updating
 from harness.plugin.collection import case_of
 from harness.plugin.progress import FOLDER, Watcher
 from harness.plugin.session import Session
@@ -153,6 +153,8 @@ class Collector:
         for key in self.records:
             physics.engine.store.export(key, self.folder / "records")
         self.run.save(self.folder)
+        if (written := Path(self._config.option.xmlpath)).is_file():
+            junit.arrange(written, self.run)
         harness.report.build(self.folder)
         self.sentences = harness.report.sentences(self.folder)
         _point(self.folder.parent / "latest", self.folder)

@@ -15,7 +15,7 @@ from harness import jobs, paths, plan
 from harness.baselines import Baseline, BaselineError
 from harness.engine import Engine
 from harness.plan import Case, Plan
-from harness.plugin import options
+from harness.plugin import options, preflight
 from harness.plugin.progress import Progress
 from harness.record import Record, Store
 from harness.results import Expectation
@@ -156,6 +156,7 @@ def of(config: pytest.Config) -> Session:
         progress = Progress(config)
         try:
             made = plan.make(options.options(config), progress.simulate)
+            forecasts = preflight.check(config, made)
         except MissingData as error:
             root = options.options(config).data_root
             raise pytest.UsageError(f"{error}\n{plan.how_to_get(error, root)}") from error
@@ -166,7 +167,15 @@ def of(config: pytest.Config) -> Session:
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
         config.stash[SESSION] = Session(config, made, progress)
         config.stash[SESSION].notes += [str(problem) for problem in made.problems]
+        _say(config, forecasts)
     return config.stash[SESSION]
+
+
+def _say(config: pytest.Config, forecasts: list[str]) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        for forecast in forecasts:
+            reporter.write_line(forecast)
 
 
 def folder(config: pytest.Config) -> Path:

@@ -58,9 +58,9 @@ def natural(name: str) -> list[tuple[int, float, str]]:
     return [(0, float(part), "") if part[0] in "0123456789" else (1, 0.0, part) for part in parts]
 
 
-def counted(n: int, noun: str) -> str:
+def counted(n: int, noun: str, plural: str = "") -> str:
     """`1 window`, `2 windows`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
 def listing(items: Sequence[str]) -> str:

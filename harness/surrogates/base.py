@@ -24,9 +24,13 @@ from harness.truth.window import Window
 #: (n_history, C, *space) in physical units, step number (1 = first prediction) -> (C, *space)
 Stepper = Callable[[Tensor, int], Tensor]
 
-#: What a model can be asked.  "responds": its output depends on its input (a replay does not);
-#: "dtype": it computes in the precision it is given; "differentiable": autograd passes through it.
-TRAITS = frozenset({"responds", "dtype", "differentiable"})
+#: What a model can be asked, unless it says otherwise.  "responds": its output depends on its input
+#: (a replay does not); "autonomous": on nothing but its input and its draw, so the same state at
+#: another place or time gives the same next one; "dtype": it computes in the precision it is given;
+#: "differentiable": autograd passes through it.
+TRAITS = frozenset({"responds", "autonomous", "dtype", "differentiable"})
+#: Trait of a model that uses its draw: another one gives another rollout.
+STOCHASTIC = "stochastic"
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,34 @@ def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return controls.load(spec.name.removeprefix("control:"), simulations)
 
 
+def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates.toys import TOYS
+
+    return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
+
+
+def _walrus(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
+    from harness.surrogates import walrus
+
+    try:
+        return walrus.load(_checkpoint(spec), simulations)
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name}: {error}") from error
+
+
+def _walrus_is_here(spec: ModelSpec) -> None:
+    from harness.surrogates import walrus
+
+    try:
+        walrus.require(_checkpoint(spec))
+    except walrus.WalrusError as error:
+        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
+
+
+def _checkpoint(spec: ModelSpec) -> Path | None:
+    return Path(spec.checkpoint) if spec.checkpoint else None
+
+
 def _family(module: str) -> Loader:
     """`load(spec, simulations)` of a module of this package, imported when it is needed."""
     return lambda spec, simulations: import_module(f"harness.surrogates.{module}").load(
@@ -105,6 +133,7 @@ def _family(module: str) -> Loader:
 FAMILIES: dict[str, tuple[str, Loader]] = {
     "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
     "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "walrus-pt": ("Polymathic's Walrus 1.3B, released weights or =CHECKPOINT", _walrus),
     "persistence": ("the last input frame, for ever", _reference),
     "oracle": ("positive control: replays the truth", _reference),
     "solver": ("positive control: the embedded truth's own integrator", _reference),
@@ -119,7 +148,13 @@ FAMILIES: dict[str, tuple[str, Loader]] = {
     "saved:": ("predicted frames of any framework: saved:FOLDER", _family("saved")),
     "exported:": ("a program of torch.export: exported:PATH.pt2", _family("exported")),
     "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
+    "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
+    "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
 }
+
+#: Models that are asked, before a run, whether and how fast they can roll its windows
+#: (`harness.surrogates.forecast`).
+FORECASTS = frozenset({"walrus-pt"})
 
 
 def _required(module: str) -> Callable[[ModelSpec], None]:
@@ -132,7 +167,11 @@ REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {
     name: _required("well_models")
     for name in FAMILIES
     if name.startswith("well-") or name in ("fno-scratch", "fno-ft", "fno-pretrained")
-} | {"saved:": _required("saved"), "exported:": _required("exported")}
+} | {
+    "walrus-pt": _walrus_is_here,
+    "saved:": _required("saved"),
+    "exported:": _required("exported"),
+}
 
 #: name or prefix -> raises ModelError if the model does not fit a run's simulations
 FITTING: dict[str, Loader] = {
@@ -257,13 +296,13 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source files of a surrogate's classes, and of its module's if it has one.
+    """SHA-256 of the source files of a surrogate's classes, and of its modules' if it has any.
 
     Changed code never meets an old record.  Classes without a source file have none to change.
     """
     classes = [*type(surrogate).__mro__]
     if hasattr(surrogate, "module"):
-        classes += type(surrogate.module).__mro__
+        classes += [cls for part in surrogate.module.modules() for cls in type(part).__mro__]
     digest = hashlib.sha256()
     for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
         digest.update(Path(str(source)).read_bytes())

@@ -68,6 +68,10 @@ _ROLLOUT = (
     "mass",
     "magnetic_flux",
     "positivity",
+    "energy_budget[ratio]",
+    "energy_budget[residual]",
+    "energy_budget[cross_helicity]",
+    "energy_budget[elsasser]",
 )
 
 CONTROLS: Mapping[str, Control] = dict(
@@ -164,6 +168,20 @@ CONTROLS: Mapping[str, Control] = dict(
             "the thinnest cell has a negative density",
             faults.negative_cells,
             fires=["positivity"],
+        ),
+        _control(
+            "weak-velocity",
+            "v fluctuates 0.65 times as strongly as it should",
+            faults.weak_velocity,
+            fires=["energy_budget[ratio]", "energy_budget[residual]"],
+        ),
+        _control(
+            "aligned",
+            "v follows B, shell by shell with its own energy, against the truth's cross helicity",
+            faults.aligned,
+            fires=["energy_budget[cross_helicity]", "energy_budget[elsasser]"],
+            # the velocity of the first step is not the truth's
+            implies=["step1_vrmse"],
         ),
         _control("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
     ]

@@ -92,6 +92,35 @@ def amplify_component(field: Tensor, axis: int, gain: float) -> Tensor:
     return result
 
 
+def align(velocity: Tensor, magnetic: Tensor, sign: float) -> Tensor:
+    """Velocity along the magnetic fluctuation, each component with its own shell spectrum.
+
+        v_i,k -> sign x sqrt(E_s(v_i) / E_s(b_i)) b_i,k,    k in shell s,
+
+    E_s the energy of a component in a shell.  Kept: mean, variance and shell spectrum of every
+    component; a shell without magnetic energy stays as it is.  The cross helicity becomes
+
+        sigma_c = sign x 2 sum_i,s sqrt(E_s(v_i) E_s(b_i)) / sum_i,s (E_s(v_i) + E_s(b_i)),
+
+    the largest that these spectra allow.
+
+    velocity, magnetic: (3, x, y, z); sign: 1 or -1.
+    """
+    space = velocity.shape[1:]
+    shells = perpendicular_shells(space, velocity.device)
+    weight = conjugates(space, velocity.device)
+    aligned = []
+    for v, b in zip(forward(velocity), forward(magnetic), strict=True):
+        mean = v[0, 0, 0].clone()
+        v[0, 0, 0] = b[0, 0, 0] = 0.0
+        of_v, of_b = (shell_sums(f.abs().square() * weight, shells) for f in (v, b))
+        scale = torch.where(of_b > 0, of_v / of_b, 0.0).sqrt()[shells]
+        result = torch.where((of_b > 0)[shells], sign * scale * b, v)
+        result[0, 0, 0] = mean
+        aligned.append(result)
+    return inverse(torch.stack(aligned), space)
+
+
 def conjugates(space: Sequence[int], device: torch.device) -> Tensor:
     """How many modes of the full lattice a kept mode stands for, (z // 2 + 1): 1 or 2."""
     weight = torch.full((space[-1] // 2 + 1,), 2.0, dtype=torch.float64, device=device)

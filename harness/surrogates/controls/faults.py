@@ -26,6 +26,9 @@ BLUR = 0.18
 PILE_UP = 3.0
 #: A field of order 1 that was added to 2^10 in float32 keeps 13 binary digits after the point.
 BIG = 1024.0
+#: Amplitude of a velocity that is too weak.  Kinetic energy falls to 0.42 of the truth's: more than
+#: E_B/E_K varies among truth frames, less than the variance of one velocity component does.
+WEAK = 0.65
 #: First non-finite step.
 NAN_STEP = 10
 
@@ -139,6 +142,25 @@ def negative_cells(read: Read, layout: FieldLayout, step: int, steps: int) -> Te
     """The thinnest cell is pushed to a density below zero."""
     frame, channels = read(step), layout.slice("density")
     return _with(frame, channels, alter.dig_hole(frame[channels], depth=0.02))
+
+
+def weak_velocity(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
+    """The velocity fluctuates 0.65 times as strongly as it should."""
+    frame, channels = read(step), layout.slice("velocity")
+    return _with(frame, channels, alter.amplify(frame[channels], WEAK))
+
+
+def aligned(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
+    """The velocity follows the magnetic fluctuation, with the sign that the truth's does not have.
+
+    A velocity that is merely decorrelated from the magnetic field would not do: sigma_c = 0 lies
+    well among the values that simulations have.
+    """
+    frame, start = read(step), read(0)
+    b, v = layout.slice("magnetic_field"), layout.slice("velocity")
+    fluctuation = start[b] - start[b].mean(alter.SPACE, keepdim=True)
+    sign = -1.0 if (start[v] * fluctuation).sum() > 0 else 1.0
+    return _with(frame, v, alter.align(frame[v], frame[b], sign))
 
 
 def not_a_number(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:

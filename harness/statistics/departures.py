@@ -47,6 +47,15 @@ class Ensemble:
 
     records: tuple[Record, ...]
 
+    @property
+    def single(self) -> bool:
+        """Whether there is one simulation only, whose own frames say little of how others differ.
+
+        Statistics that hardly change within a simulation but differ between simulations (cross
+        helicity, the variance of a single velocity component) are then recorded, not judged.
+        """
+        return len(self.records) == 1
+
     def width(self, statistic: Statistic) -> Width:
         """W_s = 1.25 max |s(u_i) - s(u_j)| over all pairs of truth frames.
 
@@ -78,21 +87,3 @@ def _extreme(parts: Sequence[xr.DataArray], which: str) -> xr.DataArray:
 def departure(record: Record, statistic: Statistic) -> xr.DataArray:
     """s(p_t) - s(u_t), frame by frame."""
     return statistic(record.pred) - statistic(record.truth)
-
-
-def median_range(values: Sequence[float]) -> dict[str, float | str | None]:
-    """Median and range of one figure per simulation, with the range's exact coverage.
-
-    The range of n independent values covers the median of their distribution with probability
-    1 - 2^(1-n).  Non-finite values stay in: a median beyond half of them is infinite.
-    """
-    ordered = np.sort(np.where(np.isnan(values), np.inf, np.asarray(values, dtype=float)))
-    n = len(ordered)
-    middle = ordered[(n - 1) // 2 : n // 2 + 1]
-    return {
-        "n": float(n),
-        "median": float(middle.mean()),
-        "lowest": float(ordered[0]),
-        "highest": float(ordered[-1]),
-        "coverage": 1 - 2.0 ** (1 - n),
-    }

@@ -1,0 +1,80 @@
+"""Projections onto what an exact solution obeys: no divergence, constant mass and mean field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from harness.interventions.setting import Change, Setting
+
+
+def solenoidal(field: Tensor, spacing: Sequence[float]) -> Tensor:
+    """The solenoidal part of a periodic vector field: F_k -> F_k - k (k . F_k) / k^2.
+
+    The mean (k = 0) stays, and a Nyquist wavenumber, which has no derivative, counts as zero.
+    It keeps F_y where k_y = 0, and of an isotropic field with one component, (0, F_y, 0), it
+    removes a third of the energy, the mean of k_y^2 / k^2.
+
+    Args:
+        field: (d, *space) with d spatial axes.
+        spacing: grid spacing of each axis.
+    """
+    axes = tuple(range(1, field.ndim))
+    shape = field.shape[1:]
+    k = []
+    for axis, (cells, distance) in enumerate(zip(shape, spacing, strict=True)):
+        frequency = torch.fft.rfftfreq if axis == len(shape) - 1 else torch.fft.fftfreq
+        along = frequency(cells, distance, dtype=field.dtype, device=field.device)
+        if cells % 2 == 0:
+            along[cells // 2] = 0
+        k.append(along.view([-1 if a == axis else 1 for a in range(len(shape))]))
+    modes = torch.fft.rfftn(field, dim=axes)
+    k_squared = sum(component.square() for component in k)
+    divergence = sum(component * mode for component, mode in zip(k, modes, strict=True))
+    potential = divergence / torch.where(k_squared == 0, 1, k_squared)
+    kept = [mode - component * potential for component, mode in zip(k, modes, strict=True)]
+    return torch.fft.irfftn(torch.stack(kept), s=shape, dim=axes)
+
+
+def divfree(setting: Setting) -> Change:
+    """The magnetic field loses its gradients."""
+    return _project(setting, "divfree", "magnetic_field")
+
+
+def project_v(setting: Setting) -> Change:
+    """The velocity loses its gradients: a placebo, as strong as `divfree` and beside the point."""
+    return _project(setting, "project-v", "velocity")
+
+
+def _project(setting: Setting, name: str, field: str) -> Change:
+    setting.require_periodic(name)
+    channels, spacing = setting.layout.slice(field), setting.window.simulation.spacing
+
+    def change(frame: Tensor, history: Tensor, step: int) -> Tensor:
+        # A projection would spread one NaN over the whole box, and hide where it began.
+        if not bool(torch.isfinite(frame[channels]).all()):
+            return frame
+        result = frame.clone()
+        result[channels] = solenoidal(frame[channels], spacing)
+        return result
+
+    return change
+
+
+def restore(setting: Setting) -> Change:
+    """Mass and mean magnetic field go back to their values in the last input frame."""
+    parts = [setting.layout.slice(f) for f in ("density", "magnetic_field") if f in setting.layout]
+
+    def mean(field: Tensor) -> Tensor:
+        return field.double().mean(setting.axes, keepdim=True)
+
+    def change(frame: Tensor, history: Tensor, step: int) -> Tensor:
+        result = frame.clone()
+        for channels in parts:
+            drift = mean(frame[channels]) - mean(setting.history[-1, channels])
+            result[channels] = frame[channels] - drift.to(frame.dtype)
+        return result
+
+    return change

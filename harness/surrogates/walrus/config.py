@@ -1,0 +1,200 @@
+"""`extended_config.yaml`: what a checkpoint was trained as, and the model built from it.
+
+The file names the constructors to call.  Only those of the model are called, whatever a downloaded
+file asks for.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from torch import nn
+
+from harness.fields import AXES, FieldLayout
+from harness.suggest import unknown
+from harness.surrogates.walrus import source
+from harness.surrogates.walrus.errors import WalrusError
+
+_MODELS = "walrus.models."
+_BLOCKS = f"{_MODELS}spatiotemporal_blocks.space_time_split.SpaceTimeSplitBlock"
+
+#: the constructors that a configuration may call -> where they are defined
+CONSTRUCTORS = {
+    f"{_MODELS}IsotropicModel": f"{source.MODEL}.IsotropicModel",
+    **{
+        target: target
+        for target in (
+            f"{source.MODEL}.IsotropicModel",
+            f"{_MODELS}encoders.vstride_encoder.SpaceBagAdaptiveDVstrideEncoder",
+            f"{_MODELS}decoders.vstride_decoder.AdaptiveDVstrideDecoder",
+            _BLOCKS,
+            f"{_MODELS}spatial_blocks.full_attention.FullAttention",
+            f"{_MODELS}temporal_blocks.axial_time_attention.AxialTimeAttention",
+            f"{_MODELS}shared_utils.normalization.RMSGroupNorm",
+            "torch.nn.Identity",
+            "torch.nn.SiLU",
+            "torch.nn.GELU",
+        )
+    },
+}
+
+Normalisation = Literal["samplewise", "global"]
+_STRATEGIES: dict[str, Normalisation] = {
+    "walrus.trainer.normalization_strat.SamplewiseRevNormalization": "samplewise",
+    "walrus.trainer.normalization_strat.RMSSamplewiseRevNormalization": "samplewise",
+    "walrus.trainer.normalization_strat.GlobalRevNormalization": "global",
+    "walrus.trainer.normalization_strat.RMSGlobalRevNormalization": "global",
+}
+
+#: Every three-dimensional data set of the released configuration halves the history.
+HISTORY_FACTOR = 0.5
+
+
+@dataclass(frozen=True)
+class Config:
+    """The parts of a training configuration that inference depends on.
+
+    model: constructor tree.  fields: field name -> index in the embedding.  normalisation: which
+    reversible normalisation was trained with.  finetuning: options added before fine-tuning.
+    n_history: longest history.  datasets: per data set, how it was presented in training.
+    """
+
+    file: Path
+    model: Mapping[str, Any]
+    fields: Mapping[str, int]
+    normalisation: Normalisation
+    finetuning: Mapping[str, Any]
+    n_history: int
+    datasets: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def n_states(self) -> int:
+        """Number of fields that the embedding knows."""
+        return max(self.fields.values()) + 1
+
+    @property
+    def kernels(self) -> tuple[tuple[int, int], ...]:
+        """Base kernel of the two embedding convolutions, per axis."""
+        encoder = self.model["encoder"]["base_kernel_size3d"]
+        return tuple((int(first), int(second)) for first, second in encoder)
+
+    def history(self, dataset: str) -> int:
+        """Frames that the model conditions on for a data set: 3 for MHD_64."""
+        factor = self.datasets.get(dataset, {}).get("step_downsample_factor", HISTORY_FACTOR)
+        return int(self.n_history * factor)
+
+    def labels(self, dataset: str, layout: FieldLayout) -> tuple[int, ...]:
+        """Index in the embedding of every channel of a layout.
+
+        Raises WalrusError for a field that the model does not know, and for a data set whose fields
+        it saw transformed.
+        """
+        transformed = self.datasets.get(dataset, {}).get("field_transforms")
+        if transformed:
+            raise WalrusError(
+                f"Walrus was trained on transformed fields of {dataset} ({transformed}), "
+                "which this adapter does not make"
+            )
+        names = [
+            name if rank == 0 else f"{name}_{AXES[i]}"
+            for name, rank in zip(layout.names, layout.ranks, strict=True)
+            for i in range(layout.spatial**rank)
+        ]
+        for name in names:
+            if name not in self.fields:
+                raise WalrusError(f"{unknown('field of Walrus', name, self.fields)} in {self.file}")
+        return tuple(self.fields[name] for name in names)
+
+
+def read(file: Path) -> Config:
+    """Read and check a configuration; WalrusError names the file, what is expected and found."""
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WalrusError(f"{file} is not a readable configuration: {error}") from error
+    try:
+        strategy = tree["trainer"]["revin"]["_target_"]
+        prediction = tree["trainer"]["prediction_type"]
+        fields = {str(name): int(index) for name, index in _fields(tree).items()}
+        parameters = tree["data"]["module_parameters"]
+        config = Config(
+            file=file,
+            model=tree["model"],
+            fields=fields,
+            normalisation=_normalisation(strategy, file),
+            finetuning=tree.get("finetuning_mods") or {},
+            n_history=int(parameters["n_steps_input"]),
+            datasets=parameters.get("well_dataset_info") or {},
+        )
+    except WalrusError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WalrusError(
+            f"{file} is not Walrus's extended_config.yaml: it lacks {error} "
+            "(the short configurations of the source's configs/ describe another, smaller model)"
+        ) from error
+    if prediction != "delta":
+        raise WalrusError(f"{file}: expected prediction_type delta, found {prediction!r}")
+    return config
+
+
+def _normalisation(strategy: str, file: Path) -> Normalisation:
+    if strategy not in _STRATEGIES:
+        # Another normalisation would run all the same, silently, as a different model.
+        raise WalrusError(f"{unknown('reversible normalisation', strategy, _STRATEGIES)} in {file}")
+    return _STRATEGIES[strategy]
+
+
+def _fields(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields: Mapping[str, Any] = tree["data"]["field_index_map_override"]
+    if not fields:
+        raise ValueError("data.field_index_map_override")
+    return fields
+
+
+def build(config: Config) -> nn.Module:
+    """The model with the options it was fine-tuned with, on the meta device: shapes, no numbers.
+
+    Raises WalrusError for a constructor that is not allowed or for arguments that do not fit.
+    """
+    try:
+        construct = _construct({**config.model, "_partial_": True}, config.file)
+        # The source initialises weights by a deprecated name, and prints what it adds.
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.device("meta"):
+            warnings.simplefilter("ignore", FutureWarning)
+            module: nn.Module = construct(n_states=config.n_states)
+            if config.finetuning:
+                module.add_ft_options(dict(config.finetuning))  # type: ignore[operator]
+    except WalrusError:
+        raise
+    except Exception as error:
+        raise WalrusError(f"{config.file}: the model cannot be built: {error}") from error
+    return module.eval().requires_grad_(False)
+
+
+def _construct(node: Any, file: Path) -> Any:
+    """Call the constructor of a mapping with a `_target_`, or bind its arguments (`_partial_`)."""
+    if isinstance(node, list):
+        return [_construct(value, file) for value in node]
+    if not isinstance(node, Mapping):
+        return node
+    arguments = {key: _construct(value, file) for key, value in node.items() if key[0] != "_"}
+    if "_target_" not in node:
+        return arguments
+    target = node["_target_"]
+    if target not in CONSTRUCTORS:
+        raise WalrusError(
+            f"{file} asks to call {target!r}, which is no part of the model: refused; "
+            f"allowed are {', '.join(CONSTRUCTORS)}"
+        )
+    bound = partial(source.attribute(CONSTRUCTORS[target]), **arguments)
+    return bound if node.get("_partial_") else bound()

@@ -1,0 +1,45 @@
+"""Energy is shared between velocity and magnetic field as the turbulence shares it."""
+
+import numpy as np
+
+from harness.diagnostics.series import (
+    alignment,
+    ln_elsasser,
+    ln_fluctuation_ratio,
+    residual_energy,
+)
+from harness.jobs import rollout
+from harness.properties import property_test
+from harness.statistics import departure
+
+STATISTICS = {
+    "ratio": (ln_fluctuation_ratio, "|d ln(E_B/E_K)|"),
+    "residual": (residual_energy, "|d sigma_r|"),
+    "cross_helicity": (alignment, "|d artanh sigma_c|"),
+    "elsasser": (ln_elsasser, "|d ln E+-|"),
+}
+
+
+@property_test(
+    reads=[rollout()],
+    needs={"density", "magnetic_field", "velocity"},
+    criteria=tuple(STATISTICS),
+)
+def test_energy_budget(record, criterion, ensemble, judge, note):
+    """Velocity and magnetic field share energy, and are correlated, as in the truth.
+
+    With b = dB / sqrt(<rho>).  Ratio: fluctuating magnetic over kinetic energy.  Residual: sigma_r =
+    <v^2 - b^2> / <v^2 + b^2>.  Cross helicity: sigma_c = 2 <v.b> / <v^2 + b^2>, compared as artanh
+    sigma_c = ln(E+/E-) / 2.  Elsasser: E+- = <|v +- b|^2> / 4.  Cross helicity is an invariant of
+    ideal MHD, so the frames of one simulation do not say how far simulations differ: with no other,
+    it is recorded and not judged.
+    """
+    statistic, unit = STATISTICS[criterion]
+    apart = departure(record, statistic)
+    if criterion == "cross_helicity":
+        note["sigma_c_last"] = float(record.pred["cross_helicity"][-1])
+        note["sigma_c_last_truth"] = float(record.truth["cross_helicity"][-1])
+        if ensemble.single:
+            note["departure"] = float(np.abs(apart.sel(step=slice(1, None))).max(skipna=False))
+            return
+    judge(apart, ensemble.width(statistic), unit)
