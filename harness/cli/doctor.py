@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.cli.console import show_table
+from harness.hub.names import OWNER, WELL_MODELS, models_folder
+from harness.paths import hub_repositories
 
 #: packages that some model or command needs, and which
 OPTIONAL = {
@@ -63,7 +65,6 @@ def _version(package: str) -> str:
 
 def _places(console: Console, root: Path) -> None:
     from harness import paths
-    from harness.hub.catalogue import models_folder
     from harness.hub.fetch import spoken
 
     places = {"data": root, "weights": models_folder(), "records": paths.cache() / "records"}
@@ -76,25 +77,33 @@ def _places(console: Console, root: Path) -> None:
 
 
 def _models(console: Console) -> list[str]:
-    """The models, but for controls and broken ones; returns what is missing, in full."""
-    from harness.surrogates import registry
-    from harness.surrogates.registry import ModelError, ModelSpec
+    """What each model has here; returns what is missing, in full."""
+    from harness.surrogates.families import FAMILIES
+    from harness.surrogates.spec import ModelError, ModelSpec
 
     rows: list[tuple[str, str, str]] = []
     notes: list[str] = []
-    for name, what in registry.names().items():
-        if name.startswith("control:"):
+    for name, family in FAMILIES.items():
+        if name.endswith(":"):
+            rows.append((f"{name}...", "give a path or number", family.summary))
             continue
         try:
-            if name in registry.REQUIREMENTS:
-                registry.REQUIREMENTS[name](ModelSpec(name))
-            state = "ready" if not name.endswith(":") else f"{name}..."
+            family.require(ModelSpec(name))
+            state = "ready" if name not in WELL_MODELS else _weights(name)
         except ModelError as error:
             state, notes = "not yet", [*notes, str(error)]
-        rows.append((name, state, what))
+        rows.append((name, state, family.summary))
     console.print()
-    show_table(("model", "", "what it is"), rows)
+    show_table(("model", "here", "what it is"), rows)
     return notes
+
+
+def _weights(name: str) -> str:
+    """For which data sets the weights of a benchmark model of The Well are here."""
+    kind = WELL_MODELS[name]
+    folders = [*models_folder().glob(f"{kind}-*"), *hub_repositories("models", f"{OWNER}/{kind}-*")]
+    here = sorted({folder.name.rpartition(f"{kind}-")[2] for folder in folders})
+    return f"weights for {', '.join(here)}" if here else f"harness fetch {name}=DATASET"
 
 
 def _protocols(console: Console, root: Path) -> list[str]:

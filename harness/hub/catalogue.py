@@ -7,19 +7,10 @@ from pathlib import Path
 
 from the_well.data.utils import WELL_DATASETS
 
-from harness import paths
 from harness.hub.errors import FetchError
+from harness.hub.names import OWNER, WELL_MODELS, models_folder
 from harness.paths import slug
 from harness.suggest import unknown
-
-OWNER = "polymathic-ai"
-#: registered name -> family of The Well's benchmark models on the hub
-WELL_MODELS = {
-    "well-fno": "FNO",
-    "well-tfno": "TFNO",
-    "well-unet-classic": "UNetClassic",
-    "well-unet-convnext": "UNetConvNext",
-}
 
 
 @dataclass(frozen=True)
@@ -37,11 +28,6 @@ class Item:
     patterns: tuple[str, ...]
     folder: Path
     revision: str = "main"
-
-
-def models_folder() -> Path:
-    """Where fetched weights lie, one folder a model."""
-    return paths.cache() / "models"
 
 
 def item(name: str, data: Path, split: str, match: str = "*") -> Item:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.surrogates.base import Draw, Stepper
-from harness.surrogates.registry import ModelError, ModelSpec
+from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.window import Simulation, Window
 
 #: operators that a program may call: tensor arithmetic, and the choice of one of several outputs
@@ -100,6 +100,11 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Exported:
             f"{simulations[0].layout.n_channels}: {', '.join(simulations[0].layout.channels)}"
         )
     return surrogate
+
+
+def fits(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
+    """ModelError for a program of other channels than the data's."""
+    load(spec, simulations)
 
 
 def require(spec: ModelSpec) -> None:

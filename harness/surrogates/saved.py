@@ -21,7 +21,7 @@ from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.surrogates.base import Draw, Stepper
-from harness.surrogates.registry import ModelError, ModelSpec
+from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.errors import TruthError
 from harness.truth.hdf5 import opened
 from harness.truth.identity import content_digest
@@ -87,11 +87,12 @@ class Saved:
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Saved:
-    """The rollouts in the folder of `saved:FOLDER`.
+    """The rollouts in the folder of `saved:FOLDER`."""
+    return Saved(Path(spec.name.partition(":")[2]), simulations[0].layout)
 
-    Raises ModelError if it holds a file for none of the simulations, with the names that it should.
-    """
-    require(spec)
+
+def fits(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
+    """ModelError, with the names that there should be, for a folder of none of the simulations."""
     folder = Path(spec.name.partition(":")[2])
     there = [path.stem for path in _files(folder)]
     if not any(name.startswith(f"{s.name}-w") for s in simulations for name in there):
@@ -100,7 +101,6 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Saved:
             f"{folder} holds no prediction of these simulations: expected names like {wanted}; found "
             f"{', '.join(there[:5])}"
         )
-    return Saved(folder, simulations[0].layout)
 
 
 def require(spec: ModelSpec) -> None:

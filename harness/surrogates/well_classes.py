@@ -19,7 +19,7 @@ from types import ModuleType
 
 from torch import nn
 
-from harness.surrogates.registry import ModelError
+from harness.surrogates.spec import ModelError
 
 PACKAGE = "the_well.benchmark.models"
 #: class -> module in `PACKAGE`

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from harness import paths
 from harness.fields import MHD, FieldLayout
-from harness.hub.catalogue import OWNER, WELL_MODELS, models_folder
+from harness.hub.names import OWNER, WELL_MODELS, models_folder
 from harness.surrogates.base import ModuleSurrogate
-from harness.surrogates.registry import ModelError, ModelSpec
+from harness.surrogates.spec import ModelError, ModelSpec
 from harness.surrogates.well_classes import model_class, packages
 from harness.truth.window import Simulation
 
@@ -85,18 +85,29 @@ def require(spec: ModelSpec) -> None:
         _study_weights(spec.name)
 
 
+def fits(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
+    """ModelError if a benchmark model has no weights or statistics for the data, or other fields."""
+    if spec.name not in STUDY:
+        folder = _given(spec) or _folder(spec.name, simulations[0].dataset)
+        _history(_config(folder), folder, simulations[0])
+        _statistics(folder, simulations[0])
+
+
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> ModuleSurrogate:
     """The model of a `--model`, on the CPU.
 
     Raises ModelError: no class, no weights, weights of another architecture, no normalisation, or
     a model of other fields than the data's.
     """
-    checkpoint = Path(spec.checkpoint) if spec.checkpoint else None
     if spec.name in STUDY:
-        return study_fno(checkpoint or _study_weights(spec.name))
+        return study_fno(_given(spec) or _study_weights(spec.name))
     simulation = simulations[0]
-    kind = WELL_MODELS[spec.name]
-    return well_model(kind, checkpoint or _folder(spec.name, simulation.dataset), simulation)
+    folder = _given(spec) or _folder(spec.name, simulation.dataset)
+    return well_model(WELL_MODELS[spec.name], folder, simulation)
+
+
+def _given(spec: ModelSpec) -> Path | None:
+    return Path(spec.checkpoint) if spec.checkpoint else None
 
 
 def study_fno(path: Path, config: dict[str, Any] | None = None) -> ModuleSurrogate:
@@ -116,6 +127,16 @@ def well_model(kind: str, folder: Path, simulation: Simulation) -> ModuleSurroga
     Its history is dim_in / dim_out frames.  stats.yaml is looked for beside it, then with the data.
     """
     config = _config(folder)
+    frames = _history(config, folder, simulation)
+    state = _state(folder / "model.safetensors")
+    mean, std = _statistics(folder, simulation)
+    network = _filled(kind, config, state, folder)
+    stacked = Stacked(network, mean, std)
+    return ModuleSurrogate(stacked, simulation.layout, frames, _identified(kind, config))
+
+
+def _history(config: dict[str, Any], folder: Path, simulation: Simulation) -> int:
+    """Frames of history of a benchmark model: dim_in over dim_out."""
     layout = simulation.layout
     dim_in, dim_out = int(config.get("dim_in", 0)), int(config.get("dim_out", 0))
     if dim_out != layout.n_channels or dim_in < dim_out or dim_in % dim_out:
@@ -124,11 +145,7 @@ def well_model(kind: str, folder: Path, simulation: Simulation) -> ModuleSurroga
             f"{layout.n_channels}, for {', '.join(layout.names)} of {simulation.dataset} (models that "
             "read constant fields as well cannot be run)"
         )
-    state = _state(folder / "model.safetensors")
-    mean, std = _statistics(folder, simulation)
-    network = _filled(kind, config, state, folder)
-    stacked = Stacked(network, mean, std)
-    return ModuleSurrogate(stacked, layout, dim_in // dim_out, _identified(kind, config))
+    return dim_in // dim_out
 
 
 def _identified(kind: str, config: dict[str, Any]) -> dict[str, Any]:
