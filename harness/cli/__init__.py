@@ -8,6 +8,8 @@ from harness.cli import (
     compare,
     controls,
     data,
+    doctor,
+    fetch,
     interventions,
     listing,
     plan,
@@ -20,6 +22,8 @@ from harness.cli import (
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
 app.command()(listing.protocols)
+app.command()(doctor.doctor)
+app.command()(fetch.fetch)
 app.add_typer(data.app, name="data")
 app.command()(plan.plan)
 app.command()(report.report)
