@@ -24,6 +24,7 @@ class Property:
     """A physical statement and what is needed to judge it.
 
     name: the function's name without `test_`.  statement: first paragraph of its docstring.
+    formula: the other paragraphs, which say how the statistic is computed.
     reads: criterion -> the records its test case reads.
     needs: fields the data must have.  asks: traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
@@ -32,6 +33,7 @@ class Property:
 
     name: str
     statement: str
+    formula: str
     reads: Mapping[str, tuple[Request, ...]]
     needs: frozenset[str]
     asks: frozenset[str]
@@ -62,12 +64,14 @@ def property_test(
         per_criterion = {name: tuple(reads) for name in criteria}
 
     def declare(function: Function) -> Function:
-        statement = inspect.getdoc(function)
-        if not statement:
+        docstring = inspect.getdoc(function)
+        if not docstring:
             raise ValueError(f"{function.__name__}: the docstring is the physical statement")
+        statement, _, formula = docstring.partition("\n\n")
         declared = Property(
             name=function.__name__.removeprefix("test_"),
-            statement=" ".join(statement.split("\n\n")[0].split()),
+            statement=" ".join(statement.split()),
+            formula=" ".join(formula.split()),
             reads=per_criterion,
             needs=frozenset(needs),
             asks=frozenset(asks),
