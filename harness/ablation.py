@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.diagnostics.series import basin, ln_activity, ln_variance
 from harness.diagnostics.structure import growth_rate
 from harness.record import Record
-from harness.statistics import Width, departure, median_range
+from harness.statistics import Width, departure, population_figures
 from harness.truth.window import Window
 
 
@@ -194,5 +194,5 @@ def _spreads(windows: Sequence[Figures], leaving_out: str = "") -> dict[str, Spr
             groups.setdefault(window.simulation, []).append(getattr(window, figure))
         if not any(None in group for group in groups.values()):
             joined = [reduce(group) for group in groups.values()]
-            spreads[figure] = Spread.model_validate(median_range(joined))
+            spreads[figure] = Spread.model_validate(population_figures(joined))
     return spreads
