@@ -17,6 +17,22 @@ def cache() -> Path:
     return Path(os.environ.get("HARNESS_CACHE") or ROOT / "cache").expanduser().resolve()
 
 
+def hub_repositories(kind: str, repository: str) -> list[Path]:
+    """Repositories in Hugging Face's own cache on this machine whose name matches a pattern.
+
+    kind: "models" or "datasets".  $HF_HUB_CACHE and $HF_HOME move that cache, as its makers say.
+    """
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    return sorted(hub.glob(f"{kind}--{repository.replace('/', '--')}"))
+
+
+def hub_snapshots(kind: str, repository: str) -> list[Path]:
+    """Snapshots of a repository in that cache, the newest first."""
+    found = [p for r in hub_repositories(kind, repository) for p in r.glob("snapshots/*") if p.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
 def slug(name: str) -> str:
     """`name` reduced to letters, digits, dot, dash and underscore, so that it is one path component.
 

@@ -47,7 +47,7 @@ def test_missing_data_says_where_it_looked_and_how_to_get_it(toy_bench: Toy) -> 
     assert toy_bench.pytest("--protocol", "mhd64-early") == 4
     assert "MHD_64" in toy_bench.output
     assert str(toy_bench.folder / "data") in toy_bench.output
-    assert "the-well-download" in toy_bench.output
+    assert "harness fetch MHD_64 --split test" in toy_bench.output
 
 
 def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:

@@ -21,10 +21,10 @@ from harness.engine import Engine
 from harness.jobs import Job, truth_job
 from harness.paths import ROOT
 from harness.published import STUDIED, arrays, build, facts, tables, words
-from harness.published.aggregation import AGGREGATIONS
 from harness.published.arrays import Run
 from harness.record import Store
 from harness.statistics import Ensemble
+from harness.statistics.aggregates import aggregate
 from harness.surrogates.registry import ModelSpec
 from harness.truth import protocols
 from harness.truth.well import scan
@@ -83,7 +83,7 @@ def test_headline_numbers(number: int) -> None:
     ],
 )
 def test_one_array_gives_four_numbers(name: str, value: float) -> None:
-    assert AGGREGATIONS[name](tables.over(PAPER, 21, 60)) == pytest.approx(value, rel=1e-7)
+    assert float(aggregate(tables.over(PAPER, 21, 60), name)) == pytest.approx(value, rel=1e-7)
 
 
 def test_basins_onsets_and_rates_of_the_early_windows() -> None:

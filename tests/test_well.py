@@ -291,6 +291,18 @@ def test_places_where_data_is_found(tmp_path: Path, place: str) -> None:
     assert [s.name for s in scan(tmp_path, "truth", "test").simulations] == ["a"]
 
 
+def test_a_copy_in_hugging_faces_cache_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshot = tmp_path / "hub/datasets--polymathic-ai--truth/snapshots/c0ffee"
+    blob = write(tmp_path / "hub/datasets--polymathic-ai--truth/blobs/0123.hdf5", dataset_name="x")
+    link = snapshot / "data/test/a.hdf5"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(blob)
+    assert [s.name for s in scan(tmp_path / "root", "truth", "test").simulations] == ["a"]
+
+
 def test_another_data_set_in_an_unnamed_folder_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "data/test/a.hdf5", dataset_name="MHD_256")
     found = scan(tmp_path, "truth", "test")

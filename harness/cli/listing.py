@@ -26,10 +26,10 @@ def protocols() -> None:
         ("name", "data set, split", "windows", "steps", "reproduces"),
         [
             (
-                p.name if p.dataset != recipes.ANY else f"{p.name}=DATASET[/SPLIT]",
-                f"{'any' if p.dataset == recipes.ANY else p.dataset}, {p.split}",
+                p.name,
+                f"{'=DATASET' if p.dataset == recipes.ANY else p.dataset}, {p.split}",
                 f"{p.n_history} frames from {', '.join(map(str, p.starts))}",
-                f"up to {p.steps}" if p.fit else str(p.steps),
+                f"<= {p.steps}" if p.fit else str(p.steps),
                 p.reproduces,
             )
             for p in loaded

@@ -22,7 +22,7 @@ def check(config: pytest.Config, plan: Plan) -> list[str]:
     """
     if hasattr(config, "workerinput"):
         return []  # the controller has asked already
-    return [_forecast(config, plan, spec) for spec in plan.models if spec.name in registry.FORECASTS]
+    return [_forecast(config, plan, spec) for spec in plan.models if registry.forecasts(spec)]
 
 
 def _forecast(config: pytest.Config, plan: Plan, spec: registry.ModelSpec) -> str:

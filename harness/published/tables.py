@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.published import facts
-from harness.published.aggregation import AGGREGATIONS
 from harness.published.arrays import Array, Run
+from harness.statistics.aggregates import AGGREGATIONS, aggregate
 
 #: Step ranges (inclusive, step 1 = first prediction) that the Walrus paper aggregates over.
 RANGES = ((1, 20), (21, 60))
@@ -71,8 +71,8 @@ def _aggregations(run: Run) -> Table:
     spans = [(a, min(b, run.steps)) for a, b in RANGES if a <= run.steps]
     header = ("aggregation", *(f"T{a}-{b}" for a, b in spans))
     rows = [
-        (name, *(f"{aggregate(over(run, *span)):.4g}" for span in spans))
-        for name, aggregate in AGGREGATIONS.items()
+        (name, *(f"{float(aggregate(over(run, *span), name)):.4g}" for span in spans))
+        for name in AGGREGATIONS
     ]
     title = f"{run.model}, {run.protocol}: one array of VRMSE[seed], one number for each aggregation"
     return Table(title, header, tuple(rows))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.published import arrays, facts
-from harness.published.aggregation import AGGREGATIONS
 from harness.published.arrays import Run
 from harness.published.tables import over
+from harness.statistics.aggregates import AGGREGATIONS, aggregate
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _truth_like(early: Run) -> Difference:
 
 def _aggregated(paper: Run) -> Difference:
     values = over(paper, 21, 60)
-    shown = ", ".join(f"{name} {reduce(values):.4g}" for name, reduce in AGGREGATIONS.items())
+    shown = ", ".join(f"{name} {float(aggregate(values, name)):.4g}" for name in AGGREGATIONS)
     return Difference(
         "The zero-shot T21-60 median is 18.25.",
         f"One array, four numbers: {shown}. The Walrus evaluation code takes the time mean of each "

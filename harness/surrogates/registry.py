@@ -10,162 +10,25 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from harness.interventions import INTERVENTIONS
-from harness.paths import slug
 from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
+from harness.surrogates.families import everything, family
+from harness.surrogates.spec import ModelError, ModelSpec, parse
 from harness.truth.window import Simulation
+
+__all__ = ["GROUP", "ModelError", "ModelSpec", "fit", "forecasts", "load", "names", "parse", "resolve",
+           "source_digest"]  # fmt: skip
 
 GROUP = "physics_harness.surrogates"
 
 
-class ModelError(ValueError):
-    """A model that cannot be had: unknown name, missing or unfit weights."""
-
-
-@dataclass(frozen=True, order=True)
-class ModelSpec:
-    """One `--model`, parsed.  `name` is a registered name or "path/file.py:Class"."""
-
-    name: str
-    checkpoint: str | None = None
-    interventions: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Short name for ids, folders and reports: letters, digits and `.+-_` only.
-
-        "fno-mini" -> fno-mini; "fno-mini=./run/new.safetensors+divfree" -> fno-mini.new+divfree;
-        "my/net.py:Net" -> net.Net.
-        """
-        path, _, cls = self.name.rpartition(":")
-        parts = [slug(Path(path).stem), slug(cls)] if path.endswith(".py") else [slug(self.name)]
-        if self.checkpoint:
-            parts.append(slug(Path(self.checkpoint).stem))
-        return "+".join([".".join(parts), *self.interventions])
-
-    @property
-    def baseline(self) -> str | None:
-        """Folder name of the model's own baseline; another checkpoint has none of its own."""
-        return None if self.checkpoint else self.label
-
-
-def parse(text: str) -> ModelSpec:
-    """Read one model of the grammar; ModelError says what does not fit."""
-    head, *interventions = text.strip().split("+")
-    name, equals, checkpoint = head.partition("=")
-    if not name or (equals and not checkpoint):
-        raise ModelError(f"--model {text!r} is not NAME[=CHECKPOINT][+INTERVENTION...]")
-    for intervention in interventions:
-        if intervention not in INTERVENTIONS:
-            raise ModelError(unknown("intervention", intervention, sorted(INTERVENTIONS)))
-    return ModelSpec(name, checkpoint or None, tuple(interventions))
-
-
-#: makes a surrogate from its spec and the simulations of the protocol (which replays need)
-Loader = Callable[[ModelSpec, Sequence[Simulation]], Surrogate]
-
-
-def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
-    from harness.surrogates.minis import load_mini
-
-    return load_mini(spec.name, Path(spec.checkpoint) if spec.checkpoint else None)
-
-
-def _reference(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
-    from harness.surrogates import reference
-
-    return reference.load(spec.name, simulations)
-
-
-def _control(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
-    from harness.surrogates import controls
-
-    return controls.load(spec.name.removeprefix("control:"), simulations)
-
-
-def _toy(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
-    from harness.surrogates.toys import TOYS
-
-    return TOYS[spec.name.removeprefix("toy:")](simulations[0].layout)
-
-
-def _walrus(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
-    from harness.surrogates import walrus
-
-    try:
-        return walrus.load(_checkpoint(spec), simulations)
-    except walrus.WalrusError as error:
-        raise ModelError(f"{spec.name}: {error}") from error
-
-
-def _walrus_is_here(spec: ModelSpec) -> None:
-    from harness.surrogates import walrus
-
-    try:
-        walrus.require(_checkpoint(spec))
-    except walrus.WalrusError as error:
-        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
-
-
-def _checkpoint(spec: ModelSpec) -> Path | None:
-    return Path(spec.checkpoint) if spec.checkpoint else None
-
-
-def _family(module: str) -> Loader:
-    """`load(spec, simulations)` of a module of this package, imported when it is needed."""
-    return lambda spec, simulations: import_module(f"harness.surrogates.{module}").load(
-        spec, simulations
-    )
-
-
-#: Every family: name -> (one line about it, its loader).  A name that ends in ":" is a prefix; what
-#: follows it is for its loader to read.
-FAMILIES: dict[str, tuple[str, Loader]] = {
-    "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
-    "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
-    "walrus-pt": ("Polymathic's Walrus 1.3B, released weights or =CHECKPOINT", _walrus),
-    "persistence": ("the last input frame, for ever", _reference),
-    "oracle": ("positive control: replays the truth", _reference),
-    "solver": ("positive control: the embedded truth's own integrator", _reference),
-    "stranger": ("positive control: another simulation's truth from step 1 on", _reference),
-    "stranger:": ("the same, K places on in the list of simulations: stranger:2", _reference),
-    "toy:lattice": ("blows up by an imprint on the token lattice of B_y", _toy),
-    "toy:feedback": ("blows up, and freezes, by feedback of the increments' unit", _toy),
-}
-
-#: name -> raises ModelError if something that the model needs is not here
-REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {"walrus-pt": _walrus_is_here}
-
-#: Models that are asked, before a run, whether and how fast they can roll its windows
-#: (`harness.surrogates.forecast`).
-FORECASTS = frozenset({"walrus-pt"})
-
-
-def _builtin() -> dict[str, tuple[str, Loader]]:
-    from harness.surrogates.controls import CONTROLS
-
-    return FAMILIES | {
-        f"control:{name}": (f"negative control: {control.summary}", _control)
-        for name, control in CONTROLS.items()
-    }
-
-
-def _named(name: str) -> tuple[str, Loader] | None:
-    """The entry of a built-in name, or of the prefix it starts with."""
-    prefix, colon, rest = name.partition(":")
-    return _builtin().get(name) or (FAMILIES.get(prefix + colon) if rest else None)
-
-
 def names() -> Mapping[str, str]:
     """Every registered name with one line about it, entry points included."""
-    listed = {name: text for name, (text, _) in _builtin().items()}
+    listed = {name: found.summary for name, found in everything().items()}
     return listed | {point.name: f"entry point {point.value}" for point in entry_points(group=GROUP)}
 
 
@@ -200,12 +63,26 @@ def _check(spec: ModelSpec) -> None:
             raise ModelError(
                 f"no file {path!r} (from --model {spec.name!r}); paths are relative to here"
             )
-    elif _named(spec.name) is None and spec.name not in names():
+    elif family(spec.name) is None and spec.name not in names():
         raise ModelError(unknown("model", spec.name, list(names())))
     if spec.checkpoint and not Path(spec.checkpoint).exists():
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
-    if spec.name in REQUIREMENTS:
-        REQUIREMENTS[spec.name](spec)
+    found = family(spec.name)
+    if found is not None:
+        found.require(spec)
+
+
+def fit(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
+    """Raise ModelError now, before anything is rolled, if a model does not fit the simulations."""
+    found = family(spec.name)
+    if found is not None and simulations:
+        found.fits(spec, simulations)
+
+
+def forecasts(spec: ModelSpec) -> bool:
+    """Whether the model says before a run how long it takes."""
+    found = family(spec.name)
+    return found is not None and found.forecasts
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -213,9 +90,9 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     path, _, cls = spec.name.rpartition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), cls, spec)
-    named = _named(spec.name)
-    if named is not None:
-        return named[1](spec, simulations)
+    found = family(spec.name)
+    if found is not None:
+        return found.load(spec, simulations)
     (point,) = entry_points(group=GROUP, name=spec.name)
     return point.load()(spec, simulations)
 

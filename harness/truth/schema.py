@@ -20,6 +20,8 @@ from harness.truth.errors import TruthError
 from harness.truth.hdf5 import attribute, member, opened, strings
 
 BOUNDARIES = ("periodic", "wall", "open")
+#: parameters that the files of The Well's MHD data are named by
+MACH = ("Ma", "Ms")
 _PARAMETER = re.compile(r"(?:^|_)([A-Za-z]+)_(-?\d+(?:\.\d+)?)(?=_|$)")
 
 
@@ -227,23 +229,46 @@ def _parameters(file: h5py.File, path: Path, sample: int) -> tuple[tuple[str, fl
     """Parameters of one trajectory: root attributes, constant scalars, else the file's name.
 
     Six digits are kept, so that 0.7 stored in float32 equals 0.7.
+
+    Raises TruthError where attributes and scalars, or the Mach numbers of the file's name and its
+    contents, contradict each other: nobody can say which simulation that is.
     """
-    values: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     if "simulation_parameters" in file.attrs:
         names = strings(file, "simulation_parameters")
-        values.update({name: file.attrs[name] for name in names if name in file.attrs})
+        attributes = {name: file.attrs[name] for name in names if name in file.attrs}
+    declared = _numbers(attributes)
+    scalars: dict[str, Any] = {}
     if "scalars" in file:
-        scalars = member(file, "scalars", h5py.Group)
-        for name in strings(scalars, "field_names"):
-            data = member(scalars, name, h5py.Dataset)
+        group = member(file, "scalars", h5py.Group)
+        for name in strings(group, "field_names"):
+            data = member(group, name, h5py.Dataset)
             if not attribute(data, "time_varying"):
-                values[name] = data[sample] if attribute(data, "sample_varying") else data[...]
-    if not values:
-        values = dict(_PARAMETER.findall(path.stem))
+                scalars[name] = data[sample] if attribute(data, "sample_varying") else data[...]
+    stored = _numbers(scalars)
+    # An attribute is of the whole file, a scalar may be of one trajectory.
+    if int(attribute(file, "n_trajectories")) == 1:
+        _agree(path, "/scalars", declared, stored)
+    numbers = declared | stored
+    named = _numbers(dict(_PARAMETER.findall(path.stem)))
+    _agree(path, "the file's name", numbers, {n: v for n, v in named.items() if n in MACH})
+    return tuple(sorted((numbers or named).items()))
+
+
+def _agree(path: Path, where: str, one: dict[str, float], other: dict[str, float]) -> None:
+    unlike = [name for name in one.keys() & other.keys() if one[name] != other[name]]
+    for name in sorted(unlike):
+        raise TruthError(
+            f"mislabelled, {name} contradicts {where}", file=path, expected=one[name],
+            found=other[name],
+        )  # fmt: skip
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, value in values.items():
         try:
             numbers[slug(name)] = float(f"{np.asarray(value, dtype=np.float64).item():.6g}")
         except ValueError:  # text, or an array: no label of an ensemble
             continue
-    return tuple(sorted(numbers.items()))
+    return numbers

@@ -49,9 +49,9 @@ def scan(root: Path, dataset: str, split: str, where: Mapping[str, float] | None
     """Find the trajectories of one split of a data set.
 
     The first of `<root>/datasets/<dataset>/data/<split>`, `<root>/<dataset>/data/<split>`,
-    `<root>/data/<split>` and `<root>` that holds .hdf5 or .h5 files is read; in the last two the
-    files' own `dataset_name` must be `dataset`.  A file that cannot be used is a problem and does
-    not keep the others from being used.
+    `<root>/data/<split>`, Hugging Face's cache and `<root>` that holds .hdf5 or .h5 files is read;
+    in `<root>/data/<split>` and `<root>` the files' own `dataset_name` must be `dataset`.  A file that
+    cannot be used is a problem and does not keep the others from being used.
 
     where: parameter values to select by; only selected trajectories are identified by content,
     which takes the time to read a file once.
@@ -141,13 +141,17 @@ class Frames:
     """The frames of one simulation, read one at a time; a context manager.
 
     layout: the channel order wanted; that of the file by default.  Fields are found by name.
+    finite: whether a frame that is not finite is an error, as it is for truth.
 
     Memory: the file's handle and one frame of the largest vector field.
     Raises TruthError on entering if the file cannot be read or lacks a field of `layout`.
     """
 
-    def __init__(self, simulation: Simulation, layout: FieldLayout | None = None) -> None:
+    def __init__(
+        self, simulation: Simulation, layout: FieldLayout | None = None, finite: bool = True
+    ) -> None:
         self.simulation = simulation
+        self._finite = finite
         self.layout = layout or simulation.layout
         self._stack = ExitStack()
         self._sources: list[tuple[h5py.Dataset, tuple[int, ...], slice, int]] = []
@@ -204,8 +208,8 @@ class Frames:
 
         out: a contiguous float32 CPU tensor of that shape to write into and return.
 
-        Raises TruthError, naming file, field and frame, if it cannot be read or a value is not
-        finite; IndexError if there is no such frame.
+        Raises TruthError, naming file, field and frame, if it cannot be read or, where frames must
+        be finite, a value is not; IndexError if there is no such frame.
         """
         simulation = self.simulation
         if not self._sources:
@@ -235,7 +239,7 @@ class Frames:
                 ) from error
         # One pass without a temporary: a NaN or an infinity reaches the sum.  A sum that merely
         # overflows is cleared by the second look.
-        if not math.isfinite(out.sum()) and not out.isfinite().all():
+        if self._finite and not math.isfinite(out.sum()) and not out.isfinite().all():
             raise self._not_finite(frame, out)
         return out
 

@@ -1,0 +1,65 @@
+"""`harness fetch`: data sets of The Well, and released weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.hub.fetch import Order
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="data set of The Well, walrus-pt, or well-fno=DATASET")],
+    split: Annotated[str, typer.Option(help="of a data set: train, valid or test")] = "test",
+    match: Annotated[str, typer.Option(help="of a data set: names of files, e.g. '*Ma_0.7*'")] = "*",
+    data: Annotated[Path | None, typer.Option(help="folder of the data sets")] = None,
+    revision: Annotated[str | None, typer.Option(help="commit, tag or branch of the hub")] = None,
+    dry_run: Annotated[bool, typer.Option(help="say what would be fetched, and stop")] = False,
+) -> None:
+    """Bring data or weights here: sizes and space first, resumable, every file verified."""
+    from harness.hub import catalogue
+    from harness.hub import fetch as hub
+    from harness.hub.errors import FetchError
+    from harness.plan import Options
+    from harness.truth.well import SPLITS
+
+    if split not in SPLITS:
+        raise typer.BadParameter(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
+    console = Console()
+    try:
+        item = catalogue.item(name, data or Options().data_root, split, match)
+        order = hub.order(item, revision)
+        console.print(Text(_said(order)), soft_wrap=True)
+        if dry_run:
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+                   TransferSpeedColumn())  # fmt: skip
+        with Progress(*columns, console=console) as progress:
+            tasks = {r.path: progress.add_task(r.path, total=r.size) for r in order.missing}
+
+            def show(path: str, here: int, size: int) -> None:
+                progress.update(tasks[path], completed=here)
+
+            hub.carry_out(order, on_file=show)
+    except FetchError as error:
+        raise typer.BadParameter(str(error)) from error
+    console.print(Text(f"{item.name} is in {item.folder}"), soft_wrap=True)
+
+
+def _said(order: Order) -> str:
+    from harness.hub.fetch import spoken
+
+    item, listing = order.item, order.listing
+    lines = [
+        f"{item.kind[:-1]} {item.repository} at {listing.commit[:12]} -> {item.folder}",
+        *(f"  {r.path}  {spoken(r.size)}{'' if r in order.missing else '  is here'}"
+          for r in listing.files),
+        f"{len(listing.files)} files, {spoken(order.size)}; to fetch: {spoken(order.to_come)}",
+    ]  # fmt: skip
+    return "\n".join(lines)
