@@ -118,6 +118,7 @@ def _print(found: Comparisons) -> None:
 
 def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
     from harness.comparison.changes import CHANGES
+    from harness.report import compare_inference as inference
     from harness.report import compare_text as text
 
     title = f"[bold]{escape(one.other.label)}[/] against [bold]{escape(one.reference.label)}[/]"
@@ -142,6 +143,11 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
     console.print(table)
     for group in text.gravest(one, found.fail_on):
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
-    lines = *text.survival_line(one), *text.generalises(one), text.columns(one), *text.footer(one)
+    lines = (
+        *text.survival_line(one),
+        *inference.generalises(one),
+        inference.columns(one),
+        *text.footer(one),
+    )
     for line in lines:
         console.print(Text(line, "dim"))

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from harness.comparison.changes import CHANGES, Change
 from harness.comparison.compare import Case, Comparison, Comparisons, Criterion
 from harness.comparison.sides import Key, Side
+from harness.report import compare_inference
 from harness.report import compare_text as text
 from harness.report.curves import figure
 from harness.report.page import TEMPLATES, embedded, environment
@@ -88,6 +89,7 @@ def render(found: Comparisons, couples: Sequence[tuple[Side, Side]]) -> str:
     return page.render(
         found=found,
         text=text,
+        inference=compare_inference,
         labels=labels,
         changes=CHANGES,
         shades=SHADES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.comparison.changes import CHANGES
 from harness.comparison.compare import Comparison, Comparisons
+from harness.report import compare_inference as inference
 from harness.report import compare_text as text
 from harness.report.markdown import code, plain
 
@@ -31,6 +32,6 @@ def _comparison(one: Comparison, found: Comparisons) -> list[str]:
         f"compared: {plain(one.other.source)}.",
         "\n".join(table),
         "\n".join(lines),
-        *map(plain, (*text.survival_line(one), *text.generalises(one), text.columns(one))),
+        *map(plain, (*text.survival_line(one), *inference.generalises(one), inference.columns(one))),
         *map(plain, text.footer(one)),
     ]
