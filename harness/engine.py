@@ -22,7 +22,7 @@ from harness.diagnostics.measure import Measure
 from harness.interventions import Intervention
 from harness.jobs import Job, key
 from harness.record import Record, Store
-from harness.rollout import Rolled, Source, read_truth, roll
+from harness.rollout import Rolled, Source, read_truth, roll, structure_steps
 from harness.surrogates import registry
 from harness.surrogates.base import Surrogate
 from harness.surrogates.registry import ModelSpec
@@ -171,13 +171,15 @@ class Engine:
                 self._on_step(job, step, steps)
 
             measure = self._measure(job, guide)
-            data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout")
+            structure = _structure_steps(job)
+            data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout", structure)
         data = data.assign_attrs(
             kind=job.kind,
             simulation=job.window.simulation.name,
             model=job.model.label if job.model else "truth",
             precision=job.precision,
             guide=json.dumps(guide),
+            token_stride=self._token_stride(job),
             device=str(self.device),
             cells=int(torch.tensor(job.window.simulation.shape).prod()),
             flags=json.dumps(numerics.flags()),
@@ -185,6 +187,11 @@ class Engine:
             seconds=time.perf_counter() - started,
         )
         return derive(data)
+
+    def _token_stride(self, job: Job) -> int:
+        """What the job's model declares, 0 where it declares none (`surrogates.base.Surrogate`)."""
+        model = self.surrogate(job.model) if job.model else None
+        return getattr(model, "token_stride", None) or 0
 
     @contextmanager
     def _keeper(self, job: Job) -> Iterator[Callable[[int, torch.Tensor], None]]:
@@ -208,6 +215,14 @@ class Engine:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _structure_steps(job: Job) -> Sequence[int]:
+    """Every step of a truth record, so that W knows every frame; some of a rollout; none of a twin."""
+    steps = job.window.steps
+    if job.kind == "truth":
+        return range(steps + 1)
+    return structure_steps(steps) if job.kind == "rollout" else ()
 
 
 def _guide(job: Job, frames: Frames) -> tuple[float, ...]:
