@@ -15,7 +15,7 @@ DRAWS = {i: branch(draw=i) for i in range(1, 6)}
 
 
 @property_test(
-    reads={"input": [rollout(), *NOISE.values()], "draws": [rollout(), *DRAWS]},
+    reads={"input": [rollout(), *NOISE.values()], "draws": [rollout(), *DRAWS.values()]},
     needs={"magnetic_field"},
     asks={"input": {"responds"}, "draws": {"stochastic"}},
     windows="first",
