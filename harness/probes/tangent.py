@@ -56,7 +56,8 @@ def forward(advance: Advance) -> Derivative:
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
         with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
-            # Fused attention has no forward rule.  Torch writes some of its own forward rules in a language that it has deprecated.
+            # Fused attention has no forward rule; and torch writes some of its own forward rules in
+            # a language that it has deprecated.
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             frame, tangent, *_ = torch.func.jvp(lambda x: advance(x, step), (history,), (direction,))
         return frame, tangent
