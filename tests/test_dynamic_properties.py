@@ -135,6 +135,7 @@ def test_harness_plan_prints_the_same_table(
     wrong = run_cli("plan", "--model", "conv-mimi", *options[2:])
     assert wrong.returncode == 2 and "conv-mini" in wrong.stderr
     assert run_cli("plan", *options, "--precision", "fp23").returncode == 2
+    assert "no trajectory" in run_cli("plan", *options[:-1], "0").stderr
 
 
 def test_exact_bounds() -> None:
