@@ -101,6 +101,10 @@ def _builtin() -> dict[str, tuple[str, Loader]]:
     return {
         "fno-mini": ("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
         "conv-mini": ("shipped convolutional network, embedded MHD, 1 frame", _mini),
+        "revin-mini": (
+            "shipped: fno-mini's network in units of its own past, as Walrus; 3 frames",
+            _mini,
+        ),
         "persistence": ("the last input frame, for ever", _reference),
         "oracle": ("positive control: replays the truth", _reference),
         "solver": ("positive control: the embedded truth's own integrator", _reference),
