@@ -96,6 +96,9 @@ def _checkpoint(spec: ModelSpec) -> Path | None:
 FAMILIES: dict[str, Family] = {
     "fno-mini": Family("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
     "conv-mini": Family("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "revin-mini": Family(
+        "shipped: fno-mini's network in units of its own past, as Walrus; 3 frames", _mini
+    ),
     "walrus-pt": Family(
         "Polymathic's Walrus 1.3B, released weights or =CHECKPOINT",
         _walrus,
