@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from harness.paths import slug  # noqa: E402
 from harness.properties import Property, declared  # noqa: E402
 from harness.report.controls import picture, table  # noqa: E402
 from harness.results import Run, TestResult, Verdict  # noqa: E402
@@ -108,7 +109,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
     for criterion in declaration.criteria:
         control = declaration.controls.get(criterion)
         kept = shown(run, declaration, criterion, KEEPERS)
-        broken = shown(run, declaration, criterion, [f"control-{control}"]) if control else None
+        broken = shown(run, declaration, criterion, [slug(control)]) if control else None
         tests = [test for test in (kept, broken) if test is not None]
         found: Verdict | None = tests[0].verdict if tests else None
         name = f"{declaration.name}{'-' + criterion if criterion else ''}.svg"
@@ -121,7 +122,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
                 "basis": found.basis if found else "",
                 "picture": name if found is not None else "",
                 "control": control,
-                "summary": CONTROLS[control].summary if control else "",
+                "summary": CONTROLS[control.removeprefix("control:")].summary if control else "",
                 "broken": broken.message if broken else "",
                 "kept": kept.message if kept else "",
             }

@@ -46,6 +46,7 @@ class Identity:
     source: str
     n_history: int
     parameters: int | None
+    traits: frozenset[str]
 
 
 @dataclass
@@ -99,6 +100,7 @@ class Engine:
                 registry.source_digest(surrogate),
                 surrogate.n_history,
                 sum(p.numel() for p in module.parameters()) if module is not None else None,
+                frozenset(surrogate.traits),
             )
         return self.identities[spec]
 
@@ -110,6 +112,10 @@ class Engine:
             with numerics.strict():
                 self._keys[job] = key(job, digests, self.device)
         return self._keys[job]
+
+    def is_stored(self, job: Job) -> bool:
+        """Whether the store holds the job's record already."""
+        return self.store.path(self.key(job)).exists()
 
     def record(self, job: Job) -> Record:
         """The job's record: this session's, else the store's, else made now under the key's lock.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import paths
+from harness import jobs, paths
 from harness.properties import Windows
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
-from harness.truth import protocols, simulate, well
+from harness.truth import files, protocols, simulate, well
 from harness.truth.errors import MissingData, TruthError
 from harness.truth.files import EMBEDDED
 from harness.truth.protocols import Protocol
@@ -107,9 +107,29 @@ class Plan:
             first.setdefault(window.simulation, window)
         return tuple(first.values())
 
+    def pool(self, protocol: str) -> list[tuple[str, Window]]:
+        """(protocol, window) for every window of the run on a simulation of this protocol."""
+        own = {window.simulation for window in self.windows[protocol]}
+        return [
+            (name, window)
+            for name, windows in self.windows.items()
+            for window in windows
+            if window.simulation in own
+        ]
+
+    def pooled_with(self, protocol: str) -> str | None:
+        """An earlier protocol of the run with the same simulations: pooled figures are its own."""
+        first, _ = self.pool(protocol)[0]
+        return None if first == protocol else first
+
     def every_case(self) -> list[Case]:
         """One case for each model and window, then one for each model and protocol."""
         return [*self.cases(("",), False), *self.cases(("",), True)]
+
+    def job(self, request: jobs.Request, model: ModelSpec, window: Window) -> jobs.Job:
+        """What a request means for a model and a window under the options of this run."""
+        chosen = self.options
+        return jobs.bind(request, model, window, chosen.precision, chosen.seeded, chosen.keep_fields)
 
     def kin(self, protocol: str, simulation: Simulation) -> tuple[Simulation, ...]:
         """The simulations of a protocol's ensemble with the parameters of one of them."""
@@ -120,9 +140,13 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     """Check the options, bring the embedded truth if it is asked for, and lay out the run.
 
     on_progress(simulation, frames done, frames in all) is called while truth is simulated.
-    Raises ModelError, ProtocolError or MissingData, before anything expensive.
+    Raises ModelError, ProtocolError or MissingData, before anything expensive.  Where a model lacks
+    something, what its data lacks is said with it.
     """
-    models = registry.resolve(options.models)
+    try:
+        models = registry.resolve(options.models)
+    except registry.MissingModel as error:
+        raise registry.MissingModel("\n".join([str(error), *_missing_data(options)])) from error
     chosen = tuple(protocols.load(name) for name in options.protocols)
     windows: dict[str, tuple[Window, ...]] = {}
     ensembles: dict[str, tuple[Simulation, ...]] = {}
@@ -140,6 +164,18 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     for spec in models:
         registry.fit(spec, made.simulations)
     return made
+
+
+def _missing_data(options: Options) -> list[str]:
+    """What to say of data that the protocols need and that is not here."""
+    said = []
+    for protocol in (protocols.load(name) for name in options.protocols):
+        try:
+            if protocol.dataset != EMBEDDED:
+                files.find(options.data_root, protocol.dataset, protocol.split)
+        except MissingData as error:
+            said.append(f"{error}\n{how_to_get(error, options.data_root)}")
+    return said
 
 
 def how_to_get(error: MissingData, root: Path) -> str:

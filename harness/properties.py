@@ -8,9 +8,11 @@ The plugin runs the function once per model, window and criterion.
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from harness.jobs import Request
@@ -26,7 +28,7 @@ Cost = Literal["cheap", "moderate", "expensive"]
 Windows = Literal["all", "first"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Property:
     """A physical statement and what is needed to judge it.
 
@@ -36,7 +38,10 @@ class Property:
     asks: criterion -> traits the model must have.
     criteria: one test case, and one baseline entry, for each; ("",) for a single criterion.
     population: judged once per model and protocol, over all its windows.
+    pooled: a population's windows are those of all protocols of the run with its simulations.
     windows: of each simulation, that are judged.  cost: class of cost.
+    controls: criterion -> the broken surrogate that shows it can fail, in the grammar of `--model`.
+        A criterion without one may record figures, but is never judged.
     """
 
     name: str
@@ -46,8 +51,10 @@ class Property:
     asks: Mapping[str, frozenset[str]]
     criteria: tuple[str, ...]
     population: bool
+    pooled: bool
     windows: Windows
     cost: Cost
+    controls: Mapping[str, str]
 
     def requests(self, criterion: str) -> tuple[Request, ...]:
         """What the test case of one criterion reads."""
@@ -61,13 +68,19 @@ def property_test(
     asks: Iterable[str] | Mapping[str, Iterable[str]] = (),
     criteria: Sequence[str] = ("",),
     population: bool = False,
+    pooled: bool = False,
     windows: Windows = "all",
     cost: Cost = "cheap",
+    control: str | Mapping[str, str] | None = None,
 ) -> Callable[[Function], Function]:
-    """Declare a test function as a property; ValueError if it states nothing.
+    """Declare a test function as a property.
+
+    Raises ValueError if it states nothing, or if nothing shows that it can fail.
 
     reads: requests for every criterion alike, or one list per criterion (then `criteria` is left
     out: the keys are the criteria).  asks: likewise.
+    control: the surrogate that shows that the property can fail, for every criterion alike or by
+    criterion, e.g. "control:blow-up" or "my_models.py:Broken".
     """
     if isinstance(reads, Mapping):
         per_criterion = {name: tuple(requests) for name, requests in reads.items()}
@@ -77,11 +90,22 @@ def property_test(
         traits = {name: frozenset(asks.get(name, ())) for name in per_criterion}
     else:
         traits = dict.fromkeys(per_criterion, frozenset(asks))
+    if isinstance(control, str):
+        controls = dict.fromkeys(per_criterion, control)
+    else:
+        controls = dict(control or {})
 
     def declare(function: Function) -> Function:
         statement = inspect.getdoc(function)
         if not statement:
             raise ValueError(f"{function.__name__}: the docstring is the physical statement")
+        if not population and not controls:
+            raise ValueError(
+                f"{function.__name__}: no control shows that it can fail; name a surrogate that "
+                'breaks it, e.g. control="control:blow-up" (`harness models` lists them)'
+            )
+        if unknown := sorted(controls.keys() - per_criterion.keys()):
+            raise ValueError(f"{function.__name__}: control of unknown criteria {', '.join(unknown)}")
         declared = Property(
             name=function.__name__.removeprefix("test_"),
             statement=" ".join(statement.split("\n\n")[0].split()),
@@ -90,13 +114,27 @@ def property_test(
             asks=traits,
             criteria=tuple(per_criterion),
             population=population,
+            pooled=pooled,
             windows=windows,
             cost=cost,
+            controls=controls,
         )
         setattr(function, ATTRIBUTE, declared)
         return function
 
     return declare
+
+
+def collect(folder: Path) -> list[Property]:
+    """The properties that the test files of a folder declare, file by file."""
+    found = []
+    for path in sorted(folder.glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += [p for p in map(declared, vars(module).values()) if p is not None]
+    return found
 
 
 def declared(function: object) -> Property | None:

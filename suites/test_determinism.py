@@ -19,6 +19,7 @@ DRAWS = {i: branch(draw=i) for i in range(1, 6)}
     needs={"magnetic_field"},
     asks={"input": {"responds"}, "draws": {"stochastic"}},
     windows="first",
+    control={"input": "control:noise-branch"},
     cost="expensive",
 )
 def test_basin_determinism(readings, criterion, judge, note):

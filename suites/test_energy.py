@@ -24,6 +24,12 @@ STATISTICS = {
     reads=[rollout()],
     needs={"density", "magnetic_field", "velocity"},
     criteria=tuple(STATISTICS),
+    control={
+        "ratio": "control:weak-velocity",
+        "residual": "control:weak-velocity",
+        "cross_helicity": "control:aligned",
+        "elsasser": "control:aligned",
+    },
 )
 def test_energy_budget(record, criterion, ensemble, judge, note):
     """Velocity and magnetic field share energy, and are correlated, as in the truth.

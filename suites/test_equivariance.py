@@ -10,8 +10,9 @@ from harness.properties import property_test
 
 STEP = probe("equivariance")
 TURNED = branch(symmetry="rotation")
-#: A defect below this is rounding, of float32 and of a long chain of operators.
-ROUNDING = 1e-5
+#: The embedded truth itself is that symmetric: its integrator's products alias, and a shift by a
+#: stored cell is no whole number of the cells it works on.  Its defects reach 2e-3.
+DISCRETE = 5e-3
 
 
 @property_test(
@@ -22,6 +23,11 @@ ROUNDING = 1e-5
     },
     asks={"responds", "autonomous"},
     windows="first",
+    control={
+        "rotation": "control:carried",
+        "reflection": "control:carried",
+        "translation": "control:stirred",
+    },
     cost="moderate",
 )
 def test_equivariance(readings, criterion, judge, note):
@@ -43,9 +49,9 @@ def test_equivariance(readings, criterion, judge, note):
         note.update(_swap(readings))
     judge(
         defect.drop_vars("family"),
-        max(3 * floor, error, ROUNDING),
+        max(3 * floor, error, DISCRETE),
         "|R f(u) - f(R u)| / |f(u) - u|",
-        "max(3 x draw floor, |f(u) - truth| / |f(u) - u|, 1e-5)",
+        "max(3 x draw floor, |f(u) - truth| / |f(u) - u|, 0.005)",
     )
 
 

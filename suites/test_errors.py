@@ -7,7 +7,7 @@ from harness.jobs import rollout
 from harness.properties import property_test
 
 
-@property_test(reads=[rollout()])
+@property_test(reads=[rollout()], control="control:step1-error")
 def test_step1_vrmse(record, judge, note):
     """The first predicted frame is closer to the truth than the last input frame is.
 

@@ -13,7 +13,7 @@ from harness.properties import property_test
 from harness.statistics import departure
 
 
-@property_test(reads=[rollout()])
+@property_test(reads=[rollout()], control="control:blow-up")
 def test_bounded_rollout(record, ensemble, judge, note):
     """The variance of every channel stays as near to the truth's as truth stays to truth.
 
@@ -37,7 +37,7 @@ def test_bounded_rollout(record, ensemble, judge, note):
     judge(departure(record, judged), ensemble.width(judged), "|d ln var|")
 
 
-@property_test(reads=[rollout()])
+@property_test(reads=[rollout()], control="control:freeze")
 def test_liveness(record, ensemble, judge):
     """Every channel keeps changing at the truth's pace: none freezes, none rattles.
 

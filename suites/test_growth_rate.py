@@ -19,6 +19,7 @@ FLOOR = 0.02
     reads=[ALONG, of_solver(ALONG), rollout()],
     asks={"responds"},
     windows="first",
+    control="control:planted-growth",
     cost="expensive",
 )
 def test_growth_rate(readings, judge, note):

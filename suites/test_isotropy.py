@@ -11,7 +11,7 @@ from harness.statistics import departure
 INSTANTANEOUS = 0.5
 
 
-@property_test(reads=[rollout()], needs={"magnetic_field"})
+@property_test(reads=[rollout()], needs={"magnetic_field"}, control="control:one-component")
 def test_perpendicular_isotropy(record, ensemble, judge, note):
     """The two magnetic components across the guide field keep comparable variances.
 

@@ -14,7 +14,10 @@ FLUX_DRIFT = 1e-3
 
 
 @property_test(
-    reads=[rollout()], needs={"magnetic_field", "periodic"}, criteria=("spectral", "stencil")
+    reads=[rollout()],
+    needs={"magnetic_field", "periodic"},
+    criteria=("spectral", "stencil"),
+    control="control:monopoles",
 )
 def test_div_b_ratio(record, criterion, ensemble, judge, note):
     """The magnetic field stays solenoidal, to the truth's own floor.
@@ -33,7 +36,7 @@ def test_div_b_ratio(record, criterion, ensemble, judge, note):
         judge(departure(record, ln_stencil_divergence), width, "|d ln(rms div B / mean |B|)|")
 
 
-@property_test(reads=[rollout()], needs={"magnetic_field", "periodic"})
+@property_test(reads=[rollout()], needs={"magnetic_field", "periodic"}, control="control:flux-drift")
 def test_magnetic_flux(record, judge):
     """Each component of the mean magnetic field is conserved: a periodic box lets no flux out."""
     magnetic = record.data["field"] == "magnetic_field"

@@ -15,7 +15,15 @@ START = 1e-5
 RATE = 0.01
 
 
-@property_test(reads={"audit": [audit()], "start": [twin()], "outcome": [twin()]}, asks={"dtype"})
+@property_test(
+    reads={"audit": [audit()], "start": [twin()], "outcome": [twin()]},
+    asks={"dtype"},
+    control={
+        "audit": "control:leak",
+        "start": "control:cancellation",
+        "outcome": "control:rounding-branch",
+    },
+)
 def test_fp64_invariance(record, criterion, judge, note):
     """What a rollout does, it does in float64 as well as in float32.
 

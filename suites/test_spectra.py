@@ -11,7 +11,12 @@ from harness.statistics import departure
 LEAST_SHELLS = 5
 
 
-@property_test(reads=[rollout()], needs={"periodic"}, criteria=("slope", "shape", "pileup"))
+@property_test(
+    reads=[rollout()],
+    needs={"periodic"},
+    criteria=("slope", "shape", "pileup"),
+    control={"slope": "control:blur", "shape": "control:blur", "pileup": "control:pile-up"},
+)
 def test_spectral_slope(record, criterion, protocol, ensemble, judge):
     """The perpendicular energy spectrum keeps slope, shape and tail.
 

@@ -58,7 +58,7 @@ from harness.jobs import rollout
 from harness.properties import property_test
 
 
-@property_test(reads=[rollout()], criteria=("mean", "maximum"))
+@property_test(reads=[rollout()], criteria=("mean", "maximum"), control="control:nan")
 def test_offset(record, criterion, judge, note):
     """The density stays at one."""
     shift = (record.pred - record.truth)[criterion].sel(channel="rho")
@@ -66,7 +66,7 @@ def test_offset(record, criterion, judge, note):
     judge(shift, at_most=0.5, unit="offset")
 
 
-@property_test(reads=[rollout()], needs={"pressure"})
+@property_test(reads=[rollout()], needs={"pressure"}, control="control:nan")
 def test_pressure(record, judge):
     """The pressure is positive."""
     judge(record.pred["minimum"].sel(channel="p"), at_most=0.0)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import controls, data, doctor, fetch, listing, published, report, table
+from harness.cli import (
+    controls,
+    data,
+    doctor,
+    fetch,
+    listing,
+    plan,
+    published,
+    report,
+    table,
+)
 
 app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
 app.command()(listing.models)
@@ -12,6 +22,7 @@ app.command()(listing.protocols)
 app.add_typer(data.app, name="data")
 app.command()(fetch.fetch)
 app.command()(doctor.doctor)
+app.command()(plan.plan)
 app.command()(report.report)
 app.command()(table.table)
 app.command()(controls.controls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness import cost
 from harness.judging import Violation, describe_entry
 from harness.plan import Case
 from harness.plugin import session as sessions
@@ -31,8 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the classes of cost as markers."""
-    for cost, meaning in COSTS.items():
-        config.addinivalue_line("markers", f"{cost}: a physical property that {meaning}")
+    for marker, meaning in COSTS.items():
+        config.addinivalue_line("markers", f"{marker}: a physical property that {meaning}")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -94,3 +95,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     strict=strict, raises=Violation, reason=f"baseline: {describe_entry(entry)}"
                 )
             )
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """With --collect-only -v: what the run would cost."""
+    cases = [(p, c) for i in items if (c := case_of(i)) is not None and (p := property_of(i))]
+    if not (config.option.collectonly and config.option.verbose > 0 and cases):
+        return []
+    run = sessions.of(config)
+    engine = run.engine
+    rows = cost.estimate(run.plan, cases, lambda m: engine.identity(m).traits, engine.is_stored)
+    header, cells = cost.table(rows)
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *cells)
+    ]

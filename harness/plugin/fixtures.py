@@ -55,6 +55,7 @@ class Judge:
     finding: Finding
     diverged_at: int | None = None
     gating: bool = False
+    proven: bool = True
 
     def __call__(
         self,
@@ -72,6 +73,11 @@ class Judge:
         __tracebackhide__ = True
         if self.finding.verdict is not None:
             raise RuntimeError("judge is called exactly once per test: split the criteria")
+        if not self.proven:
+            raise RuntimeError(
+                f"{self.name} is judged, but no control shows that it can fail: name one in "
+                'property_test(control={"criterion": "control:blow-up"})'
+            )
         if isinstance(at_most, Width):
             at_most, basis = at_most.value, at_most.basis
         verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at)
@@ -166,14 +172,22 @@ def readings(request: pytest.FixtureRequest, case: Case, physics: Session) -> Re
 
 @pytest.fixture
 def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
-    """For a population property: the record of every window of the model and protocol."""
+    """For a population property: the record of every window of the model and protocol.
+
+    Of a pooled one: of every window of the run on the protocol's simulations.
+    """
     declaration = property_of(request.node)
     assert declaration is not None
-    windows = physics.plan.windows[case.protocol]
-    _require(declaration, case, physics, windows[0].simulation)
+    plan = physics.plan
+    windows = [(case.protocol, window) for window in plan.windows[case.protocol]]
+    if declaration.pooled:
+        if (other := plan.pooled_with(case.protocol)) is not None:
+            pytest.skip(f"not applicable: {other} has the same simulations, and pools their windows")
+        windows = plan.pool(case.protocol)
+    _require(declaration, case, physics, windows[0][1].simulation)
     found = []
-    for window in windows:
-        one = Case(case.model, case.protocol, window, case.criterion)
+    for protocol, window in windows:
+        one = Case(case.model, protocol, window, case.criterion)
         (read,) = _read(request.node, declaration.requests(case.criterion), one, physics)
         found.append((one, read))
     return found
@@ -195,7 +209,9 @@ def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Itera
     finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
     name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
     gating = bool(request.config.getoption("against"))
-    yield Judge(name, finding, _diverged_at(request), gating)
+    # What a population test would find by chance is what its p says.
+    proven = declaration.population or case.criterion in declaration.controls
+    yield Judge(name, finding, _diverged_at(request), gating, proven)
 
 
 @pytest.fixture
@@ -221,7 +237,7 @@ def _require(declaration: Property, case: Case, physics: Session, simulation: Si
             if name in BOUNDARIES
         ]
         pytest.skip(f"not applicable: {'; '.join(because)}")
-    traits, asked = physics.engine.surrogate(case.model).traits, declaration.asks[case.criterion]
+    traits, asked = physics.engine.identity(case.model).traits, declaration.asks[case.criterion]
     if not physics.plan.options.seeded and STOCHASTIC in asked & traits:
         pytest.skip("not applicable: this run draws no random numbers (--draw none)")
     lacking = sorted(asked - traits)

@@ -60,11 +60,8 @@ class Session:
 
     def job(self, request: jobs.Request, case: Case) -> jobs.Job:
         """What a request means for a case under the options of this run."""
-        chosen = self.plan.options
         assert case.window is not None
-        return jobs.bind(
-            request, case.model, case.window, chosen.precision, chosen.seeded, chosen.keep_fields
-        )
+        return self.plan.job(request, case.model, case.window)
 
     def records(self, requests: tuple[jobs.Request, ...], case: Case) -> list[Record]:
         """The records a test reads, made if they are not there yet."""

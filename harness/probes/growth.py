@@ -4,7 +4,9 @@ The history map F takes the last n frames to the next n: x = (u_1 .. u_n) -> (u_
 small error v obeys v -> J v with J the derivative of F at the state the rollout has reached.  Power
 iteration along the rollout, one derivative a step and the vector rescaled each time, turns v into
 the direction that grows fastest, and the logarithm of its growth is the rate: the leading
-finite-time Lyapunov exponent, by the method of Benettin et al., Meccanica 15 (1980) 9.
+finite-time Lyapunov exponent, by the method of Benettin et al., Meccanica 15 (1980) 9.  Where many
+directions grow nearly alike, as in a band of small scales, the rate and what the vector is made of
+settle long before the vector itself does.
 
 Memory: the history, the vector and a few frames.
 """

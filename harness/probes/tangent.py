@@ -67,7 +67,9 @@ def double_backward(advance: Advance) -> Derivative:
     """The derivative of a vector-Jacobian product in its vector, which is linear in it."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
+        with torch.enable_grad(), warnings.catch_warnings():
+            # A number of time steps, say, depends on the state but not smoothly: it has no derivative.
+            warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning)
             frame, tangent = torch.autograd.functional.jvp(  # type: ignore[no-untyped-call]
                 lambda x: advance(x, step), history, direction
             )

@@ -25,9 +25,9 @@ from harness.truth.window import Window
 Stepper = Callable[[Tensor, int], Tensor]
 
 #: What a model can be asked, unless it says otherwise.  "responds": its output depends on its input
-#: (a replay does not); "autonomous": on nothing but its input and its draw, so the same state at
-#: another place or time gives the same next one; "dtype": it computes in the precision it is given;
-#: "differentiable": autograd passes through it.
+#: (a replay does not); "autonomous": it knows nothing of its window's own frames, so it has an answer
+#: to any other state; "dtype": it computes in the precision it is given; "differentiable": autograd
+#: passes through it.
 TRAITS = frozenset({"responds", "autonomous", "dtype", "differentiable"})
 #: Trait of a model that uses its draw: another one gives another rollout.
 STOCHASTIC = "stochastic"
@@ -103,9 +103,16 @@ class ModuleSurrogate:
         return lambda history, step: self.module(history)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """A copy whose module is cast and moved."""
+        """A copy whose module is cast and moved; complex tensors stay complex."""
         moved = copy.copy(self)
-        moved.module = copy.deepcopy(self.module).to(device=device, dtype=dtype)
+        moved.module = copy.deepcopy(self.module).to(device=device)
+        # Module.to(dtype) would drop the imaginary part of complex weights.
+        complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+        for tensor in (*moved.module.parameters(), *moved.module.buffers()):
+            if tensor.is_complex():
+                tensor.data = tensor.data.to(complex_dtype)
+            elif tensor.is_floating_point():
+                tensor.data = tensor.data.to(dtype)
         return moved
 
     def fingerprint(self) -> str:

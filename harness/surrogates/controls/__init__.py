@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
-from harness.surrogates.controls import faults
+from harness.surrogates.controls import dynamics, faults
 from harness.surrogates.controls.replays import Fault, Faulty, FaultyArithmetic
 from harness.truth.window import Simulation
 
@@ -47,6 +47,35 @@ def _control(
     return name, Control(summary, frozenset(fires), frozenset(implies), make)
 
 
+def _answering(
+    name: str,
+    summary: str,
+    answer: dynamics.Answer,
+    fires: Sequence[str],
+    implies: Sequence[str] = (),
+) -> tuple[str, Control]:
+    def make(simulations: Sequence[Simulation]) -> Surrogate:
+        return dynamics.Answering(simulations[0].layout, name, answer)
+
+    return name, Control(summary, frozenset(fires), frozenset(implies), make)
+
+
+def _moved(
+    name: str,
+    summary: str,
+    kind: type[dynamics.Moving],
+    fires: Sequence[str],
+    implies: Sequence[str] = (),
+) -> tuple[str, Control]:
+    def make(simulations: Sequence[Simulation]) -> Surrogate:
+        return kind(simulations[0].layout)
+
+    # A state that is only moved about is no forecast, and most of it does not change.
+    return name, Control(summary, frozenset(fires), frozenset(implies) | _STILL, make)
+
+
+# What becomes of a state that is moved about instead of stepped on.
+_STILL = frozenset({"step1_vrmse", "liveness"})
 # What a growing amplitude entails, whatever grows.
 _GROWTH = (
     # the increments of what grows grow with it
@@ -182,6 +211,34 @@ CONTROLS: Mapping[str, Control] = dict(
             fires=["energy_budget[cross_helicity]", "energy_budget[elsasser]"],
             # the velocity of the first step is not the truth's
             implies=["step1_vrmse"],
+        ),
+        _answering(
+            "noise-branch",
+            "B_z grows as soon as the input is not the truth to the last bit",
+            dynamics.branch_on_noise,
+            fires=["basin_determinism[input]"],
+        ),
+        _answering(
+            "planted-growth",
+            "an error B_y ~ cos(2z) in the input grows by 0.3 e-folds per step",
+            dynamics.grow_planted,
+            fires=["growth_rate"],
+            # noise holds a little of the mode, which becomes a basin where there are steps enough
+            implies=["basin_determinism[input]"],
+        ),
+        _moved(
+            "carried",
+            "the whole state is carried along y by two cells a step",
+            dynamics.Carried,
+            fires=["equivariance[rotation]", "equivariance[reflection]"],
+        ),
+        _moved(
+            "stirred",
+            "v_y and v_z turn left and right in blocks of four cells along x",
+            dynamics.Stirred,
+            fires=["equivariance[translation]"],
+            # blocks know left from right as well
+            implies=["equivariance[reflection]"],
         ),
         _control("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
     ]

@@ -22,7 +22,7 @@ Read = Callable[[int], Tensor]
 Fault = Callable[[Read, FieldLayout, int, int], Tensor]
 
 
-def _sources() -> str:
+def sources() -> str:
     """SHA-256 of this package's source: an altered fault never meets an old record."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
@@ -58,7 +58,7 @@ class Faulty(Replay):
 
     def fingerprint(self) -> str:
         """Name of the fault and source of all faults."""
-        return hashlib.sha256(f"control/{self._name}/{_sources()}".encode()).hexdigest()
+        return hashlib.sha256(f"control/{self._name}/{sources()}".encode()).hexdigest()
 
 
 class FaultyArithmetic(Faulty):
