@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 import numpy as np
@@ -84,10 +84,11 @@ class Engine:
 
     def surrogate(self, spec: ModelSpec) -> Surrogate:
         """The loaded model; the one held before is dropped first, so one is in memory at a time."""
-        if self._held is None or self._held[0] != spec:
+        bare = replace(spec, interventions=())
+        if self._held is None or self._held[0] != bare:
             self._held = None
             _free()
-            self._held = (spec, registry.load(spec, self._simulations))
+            self._held = (bare, registry.load(bare, self._simulations))
         return self._held[1]
 
     def identity(self, spec: ModelSpec) -> Identity:

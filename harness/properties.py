@@ -33,6 +33,7 @@ class Property:
     """A physical statement and what is needed to judge it.
 
     name: the function's name without `test_`.  statement: first paragraph of its docstring.
+    formula: the other paragraphs, which say how the statistic is computed.
     reads: criterion -> the records its test case reads.
     needs: what the data must offer (`Simulation.offers`): fields, "periodic", "closed".
     asks: criterion -> traits the model must have.
@@ -46,6 +47,7 @@ class Property:
 
     name: str
     statement: str
+    formula: str
     reads: Mapping[str, tuple[Request, ...]]
     needs: frozenset[str]
     asks: Mapping[str, frozenset[str]]
@@ -96,19 +98,21 @@ def property_test(
         controls = dict(control or {})
 
     def declare(function: Function) -> Function:
-        statement = inspect.getdoc(function)
-        if not statement:
+        docstring = inspect.getdoc(function)
+        if not docstring:
             raise ValueError(f"{function.__name__}: the docstring is the physical statement")
         if not population and not controls:
             raise ValueError(
                 f"{function.__name__}: no control shows that it can fail; name a surrogate that "
                 'breaks it, e.g. control="control:blow-up" (`harness models` lists them)'
             )
-        if unknown := sorted(controls.keys() - per_criterion.keys()):
-            raise ValueError(f"{function.__name__}: control of unknown criteria {', '.join(unknown)}")
+        if strange := sorted(controls.keys() - per_criterion.keys()):
+            raise ValueError(f"{function.__name__}: control of unknown criteria {', '.join(strange)}")
+        statement, _, formula = docstring.partition("\n\n")
         declared = Property(
             name=function.__name__.removeprefix("test_"),
-            statement=" ".join(statement.split("\n\n")[0].split()),
+            statement=" ".join(statement.split()),
+            formula=" ".join(formula.split()),
             reads=per_criterion,
             needs=frozenset(needs),
             asks=traits,

@@ -37,6 +37,7 @@ def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
         precision=plan.options.precision,
         flags=flags,
         draws="seeded by draw number and step" if plan.options.seeded else "none",
+        steps=plan.options.steps,
         data={protocol.name: _data_id(plan, protocol.name) for protocol in plan.protocols},
         workers=workers,
     )

@@ -103,6 +103,7 @@ class TestResult(_Model):
     property: str  # e.g. "div_b_ratio"
     criterion: str = ""  # e.g. "spectral"; "" where the property has one criterion
     statement: str = ""  # the physical statement: first paragraph of the test's docstring
+    formula: str = ""  # how the statistic is computed: the docstring's other paragraphs
     model: str
     protocol: str
     simulation: str | None = None  # None for a population property
@@ -156,6 +157,7 @@ class Provenance(_Model):
     precision: str
     flags: dict[str, str]
     draws: str
+    steps: int | None = None  # predicted steps that were asked for instead of the protocol's
     data: dict[str, str]  # protocol -> digest over the data ids of its simulations
     workers: int
 

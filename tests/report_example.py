@@ -348,10 +348,15 @@ def _record(kind: str, cells: int, diverged: int | None, seed: np.random.Generat
             "side": ["truth", "prediction"],
             "step": step,
             "channel": channels,
+            "field": ("channel", ["density", *3 * ["magnetic_field"], *3 * ["velocity"]]),
             "k_perp": k,
             "slice_step": list(SLICE_STEPS[:keep]),
         },
-        attrs={"diverged_at": diverged or -1, "diverged_in": "B_z" if diverged else ""},
+        attrs={
+            "diverged_at": diverged or -1,
+            "diverged_in": "B_z" if diverged else "",
+            "guide": "[1.0, 0.0, 0.0]",
+        },
     )
 
 

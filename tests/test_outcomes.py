@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests import toy
 from tests.conftest import Toy
 
 BASELINE = "toy.Shift/toy/test_toy.json"
@@ -67,6 +69,45 @@ def test_repaired_is_reported_but_green_under_against(recorded: Toy) -> None:
     recorded.model(0.1)
     assert recorded.pytest("--against", "toy.Shift") == 0, recorded.output
     assert recorded.result("wave1:mean").outcome == "repaired"
+    assert "REPAIRED" in recorded.output
+    assert "6 repaired: recorded as broken, kept today" in recorded.output
+    assert "## Repaired: 6 tests" in (recorded.folder / "reports" / "latest" / "summary.md").read_text()
+
+
+def test_the_printed_line_records_what_was_repaired(recorded: Toy) -> None:
+    recorded.model(0.1)
+    recorded.pytest("--against", "toy.Shift")
+    line = next(x.strip() for x in recorded.output.splitlines() if x.endswith(" --update-baselines"))
+    added = shlex.split(line)[2 + len(toy.arguments(recorded.folder)) :]
+    assert added == ["--against", "toy.Shift", "--update-baselines"]
+    assert recorded.pytest(*added) == 0, recorded.output
+    assert "baselines updated" in recorded.output
+    assert recorded.pytest("--against", "toy.Shift") == 0
+    assert recorded.result("wave1:mean").outcome == "passed"
+
+
+def test_a_partial_gate_records_only_what_it_judged(recorded: Toy) -> None:
+    before = entries(recorded)
+    recorded.model(0.1)
+    recorded.pytest("--against", "toy.Shift", "--trajectories", "1")
+    (line,) = (x for x in recorded.output.splitlines() if "--update-baselines" in x)
+    assert line.endswith("--trajectories 1 --update-baselines --force-update")
+    recorded.pytest("--against", "toy.Shift", *line.split()[-4:])
+    changed = {name for name, entry in entries(recorded).items() if entry != before[name]}
+    assert changed == {"test_offset[wave0-w0:mean]", "test_offset[wave0-w0:maximum]"}
+
+
+def test_another_checkpoint_is_recorded_into_the_baseline_it_is_judged_by(recorded: Toy) -> None:
+    assert recorded.pytest("--against", "nightly", "--update-baselines") == 0, recorded.output
+    assert (recorded.folder / "baselines" / "nightly" / "toy" / "test_toy.json").is_file()
+    assert recorded.pytest("--against", "nightly") == 0
+
+
+def test_an_unknown_baseline_and_an_update_of_two_models_are_refused(recorded: Toy) -> None:
+    assert recorded.pytest("--against", "toy.Shit") == 4
+    assert "unknown baseline 'toy.Shit'; did you mean toy.Shift?" in recorded.output
+    assert recorded.pytest("--model", "oracle", "--against", "toy.Shift", "--update-baselines") == 4
+    assert "records one model, not toy.Shift, oracle" in recorded.output
 
 
 def test_against_is_red_when_broken_worse(recorded: Toy) -> None:

@@ -55,10 +55,13 @@ def opened(tab: Tab, folder: Path, width: int = 1280, *, dark: bool = False) -> 
 
 
 def draw_everything(tab: Tab) -> None:
-    """Bring every plot into view, one after the other."""
+    """Unfold every property and bring every plot into view, one after the other."""
+    tab.evaluate("document.querySelectorAll('details.property').forEach((d) => { d.open = true; })")
     count = tab.evaluate("document.querySelectorAll('figure.plot').length")
     for index in range(count):
         figure = f"document.querySelectorAll('figure.plot')[{index}]"
+        if tab.evaluate(f"!!{figure}.closest('[hidden]')"):
+            continue
         tab.evaluate(f"{figure}.scrollIntoView({{behavior: 'instant'}})")
         tab.wait(f"!!{figure}.dataset.drawn && !!{figure}.querySelector('svg.main-svg')")
 
@@ -169,6 +172,29 @@ def test_a_square_leads_to_its_curve_and_row(tab: Tab, example: tuple[Run, Path]
     assert len(bold) == 1 and "conv-mini s1-w0" in bold[0]
 
 
+def test_a_folded_property_opens_for_its_square_and_for_its_link(
+    tab: Tab, example: tuple[Run, Path]
+) -> None:
+    run, _ = example
+    opened(tab, example[1])
+    section = sections.ids(run)["step1_vrmse"]
+    fold = f"document.getElementById('{section}').closest('details')"
+    assert tab.evaluate(f"{fold}.open") is False
+    index = next(i for i, t in enumerate(run.tests) if t.property == "step1_vrmse")
+    tab.evaluate(f"document.querySelector('a.cell[data-case=\"{index}\"]').click()")
+    assert tab.evaluate(f"{fold}.open") is True
+    tab.wait(f"!!{fold}.querySelector('figure.plot').dataset.drawn")
+    tab.evaluate(f"{fold}.open = false")
+    tab.evaluate(f"location.hash = ''; location.hash = '#{section}'")
+    tab.wait(f"{fold}.open")
+    tab.evaluate("document.getElementById('unfold').click()")
+    folds = "Array.from(document.querySelectorAll('details.property'), (d) => d.open)"
+    assert set(tab.evaluate(folds)) == {True}
+    tab.evaluate("document.getElementById('unfold').click()")
+    assert set(tab.evaluate(folds)) == {False}
+    quiet(tab)
+
+
 def test_the_step_slider_changes_the_pictures(tab: Tab, example: tuple[Run, Path]) -> None:
     opened(tab, example[1])
     last = "Array.from(document.querySelectorAll('#plane-rows canvas')).at(-1).toDataURL()"
@@ -189,7 +215,8 @@ def test_it_prints_with_every_plot_fitted_to_the_paper(
     tab.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     widths = tab.evaluate("window.printed")
-    plots = tab.evaluate("document.querySelectorAll('figure.plot').length")
+    plots = tab.evaluate("""Array.from(document.querySelectorAll('figure.plot'))
+        .filter((figure) => !figure.closest('details:not([open]), [hidden]')).length""")
     assert len(widths) >= plots and max(widths) <= 680
     deadline = time.monotonic() + 10
     while "printing" in tab.evaluate("document.documentElement.className"):

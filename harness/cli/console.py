@@ -8,18 +8,25 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from harness.results import Run
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table; cells are text, never markup."""
-    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    """A plain table; header and cells are text, never markup."""
+    table = Table(*map(_column, header), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=400)  # a log has no width of its own: a line stays a line
+    console.print(table)
+
+
+def _column(name: str) -> Column:
+    return Column(Text(name))
 
 
 def run_folder(folder: Path) -> Run:

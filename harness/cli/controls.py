@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.console import show_table
+from harness.cli.console import run_folder, show_table
 
 
 def controls(
@@ -23,14 +23,9 @@ def controls(
     """
     from harness import specificity
     from harness.report import controls as pages
-    from harness.results import Run
 
     try:
-        matrix = specificity.matrix(Run.load(run))
-    except FileNotFoundError as error:
-        raise typer.BadParameter(
-            f"{run} holds no results.json; runs are folders under reports/"
-        ) from error
+        matrix = specificity.matrix(run_folder(run))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     rows = []

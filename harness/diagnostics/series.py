@@ -18,8 +18,13 @@ from harness.diagnostics.increments import smoothed
 
 
 def across(side: xr.Dataset) -> dict[str, int]:
-    """Name ("y") and channel number of the two magnetic components across the guide field."""
+    """Name ("y") and channel number of the two magnetic components across the guide field.
+
+    Empty without a magnetic field.
+    """
     channels = np.flatnonzero(side["field"].values == "magnetic_field")
+    if not len(channels):
+        return {}
     labels = side["channel"].values
     axes = magnetic.across_axes(json.loads(side.attrs["guide"]))
     return {str(labels[channels[axis]]).removeprefix("B_"): int(channels[axis]) for axis in axes}

@@ -90,6 +90,7 @@ def _result(
         property=declaration.name,
         criterion=case.criterion,
         statement=declaration.statement,
+        formula=declaration.formula,
         model=case.model.label,
         protocol=case.protocol,
         simulation=case.window.simulation.name if case.window else None,

@@ -20,7 +20,8 @@ from harness.plugin.progress import Progress
 from harness.record import Record, Store
 from harness.results import Expectation
 from harness.statistics import Ensemble
-from harness.surrogates.registry import ModelError
+from harness.suggest import unknown
+from harness.surrogates.registry import ModelError, ModelSpec
 from harness.truth.errors import MissingData, TruthError
 
 SESSION = pytest.StashKey["Session"]()
@@ -85,9 +86,13 @@ class Session:
         get = self.config.getoption
         return not (get("no_baselines") or get("update_baselines"))
 
+    def baseline_name(self, model: ModelSpec) -> str | None:
+        """Folder of a model's baseline: its own, or the one named by --against."""
+        return self.config.getoption("against") or model.baseline
+
     def baseline(self, case: Case) -> Baseline | None:
         """The baseline of a case's model, or of the model named by --against."""
-        name = self.config.getoption("against") or case.model.baseline
+        name = self.baseline_name(case.model)
         if name is None:
             return None
         return Baseline(self.config.getoption("baselines"), name, case.protocol)
@@ -162,6 +167,7 @@ def of(config: pytest.Config) -> Session:
         if not any(made.windows.values()):
             problems = "\n".join(map(str, made.problems))
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
+        _check_gate(config, made)
         config.stash[SESSION] = Session(config, made, progress)
         config.stash[SESSION].notes += [str(problem) for problem in made.problems]
         _say(config, forecasts)
@@ -173,6 +179,22 @@ def _say(config: pytest.Config, forecasts: list[str]) -> None:
     if reporter is not None:
         for forecast in forecasts:
             reporter.write_line(forecast)
+
+
+def _check_gate(config: pytest.Config, made: Plan) -> None:
+    """UsageError where --against names no baseline, or an update would write two models into one."""
+    name, updating = config.getoption("against"), config.getoption("update_baselines")
+    if name is None:
+        return
+    root = Path(config.getoption("baselines"))
+    known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if updating and len(made.models) > 1:
+        labels = ", ".join(model.label for model in made.models)
+        raise pytest.UsageError(
+            f"--against {name} with --update-baselines records one model, not {labels}"
+        )
+    if not updating and paths.slug(name) not in known:
+        raise pytest.UsageError(f"--against: {unknown('baseline', name, known)}, under {root}")
 
 
 def folder(config: pytest.Config) -> Path:

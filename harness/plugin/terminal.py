@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.plugin.reporting import COLLECTOR, Collector
+from harness.report.text import recording
 from harness.results import RED, Run, TestResult
-from harness.summary import STYLES, rows
+from harness.summary import STYLES, Row, rows
 
 LOG_WIDTH = 120
 
@@ -41,6 +42,7 @@ def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
         console.print(Text(sentence))
     for note in collector.run.notes:
         console.print(Text(f"note: {note}"))
+    _print_repaired(console, collector)
     _print_changes(console, collector)
     if collector.run.missing:
         console.print(f"{len(collector.run.missing)} tests never reported (a worker died?)")
@@ -48,21 +50,43 @@ def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _print_run(console: Console, run: Run) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("property", "verdicts", "worst figure", "limit", "where", "baseline"):
-        table.add_column(column, no_wrap=column != "where")
+    # In 80 columns verdicts and places wrap between words; names and numbers stay whole.
+    roomy = console.width >= LOG_WIDTH
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if roomy else 1, 0, 0))
+    for column in ("property", "verdicts", "worst", "limit", "where", "baseline"):
+        table.add_column(column, no_wrap=column not in ("verdicts", "where"), overflow="fold")
     for model in run.models:
         table.add_row(Text(model.name, style="bold"))
         for row in rows(run, model.name):
             table.add_row(
-                Text(f"  {row.property}"),
-                Text(row.verdict, style=STYLES[row.outcome]),
+                Text(f" {row.property}"),
+                Text(_verdicts(row, roomy), style=STYLES[row.outcome]),
                 row.figure,
                 row.limit,
                 Text(row.where),
                 row.baseline,
             )
     console.print(table)
+
+
+def _verdicts(row: Row, roomy: bool) -> str:
+    """`1 regression, 11 expected`, one outcome a line where there is no room."""
+    text = row.verdict.replace("not-applicable", "n/a")
+    return text if roomy else text.replace(", ", ",\n")
+
+
+def _print_repaired(console: Console, collector: Collector) -> None:
+    """What the baseline records as broken and today's run keeps, and the line that records it."""
+    assert collector.run is not None
+    repaired = [test for test in collector.run.tests if test.outcome == "repaired"]
+    if not repaired:
+        return
+    console.print(f"{len(repaired)} repaired: recorded as broken, kept today", style="bold green")
+    for test in repaired:
+        place = "all" if test.simulation is None else f"{test.simulation}-w{test.window}"
+        console.print(Text(f"  {test.message}, {test.model} on {place}"))
+    console.print("record it once nothing is red:")
+    console.print(Text(f"  {recording(collector.run.provenance.command)}"), soft_wrap=True)
 
 
 def _print_changes(console: Console, collector: Collector) -> None:
@@ -99,8 +123,15 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport): 
         "unrecorded": ("xfailed", "u", "UNRECORDED"),
         "not-applicable": ("skipped", "-", "N/A"),
         "recorded": ("passed", "r", "RECORDED"),
+        # Under --against only: without it a repair is red.
+        "repaired": ("xpassed", "R", "REPAIRED"),
     }
     outcome = TestResult.model_validate(result).outcome
-    if outcome in RED or outcome not in words or (report.when != "call" and not report.skipped):
+    if (
+        report.failed
+        or outcome in RED
+        or outcome not in words
+        or (report.when != "call" and not report.skipped)
+    ):
         return None
     return words[outcome]

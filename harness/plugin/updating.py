@@ -58,12 +58,13 @@ def update(physics: Session, results: list[TestResult], prune: bool) -> list[Cha
     grouped: dict[tuple[str, str, str], dict[str, Expectation | None]] = defaultdict(dict)
     for result in results:
         spec = chosen[result.model]
-        if spec.baseline is None:
+        name = physics.baseline_name(spec)
+        if name is None:
             continue
         identity = physics.engine.identities.get(spec) or physics.engine.identity(spec)
         source = f"measured {datetime.now(UTC):%Y-%m-%d}, {identity.fingerprint[:12]}"
         entry = expectation(result.verdict, source) if result.verdict is not None else None
-        grouped[spec.baseline, result.protocol, result.suite][_entry_name(result)] = entry
+        grouped[name, result.protocol, result.suite][_entry_name(result)] = entry
     for (model, protocol, suite), entries in sorted(grouped.items()):
         baseline = Baseline(physics.config.getoption("baselines"), model, protocol)
         changes += _write(baseline, suite, entries, physics, prune)

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.report.basins import basins
 from harness.report.markdown import summary
 from harness.report.page import render
-from harness.report.rollouts import load
+from harness.report.rollouts import load, principal
 from harness.report.story import stories
 from harness.results import Run
 
@@ -22,17 +22,18 @@ def build(run_folder: Path) -> Path:
     pydantic.ValidationError where it does not fit the schema.
     """
     run = Run.load(run_folder)
-    rollouts, problems = load(run, run_folder)
-    rows = basins(run, rollouts)
-    told = stories(run, rollouts, rows)
+    records, problems = load(run, run_folder)
+    rows = basins(run, principal(records))
+    told = stories(run, principal(records), rows)
     _write(run_folder / "summary.md", summary(run, told))
-    return _write(run_folder / "report.html", render(run, rollouts, rows, told, problems))
+    return _write(run_folder / "report.html", render(run, records, rows, told, problems))
 
 
 def sentences(run_folder: Path) -> list[str]:
     """What each model of a run keeps and breaks, one sentence a model."""
     run = Run.load(run_folder)
-    rollouts, _ = load(run, run_folder)
+    records, _ = load(run, run_folder)
+    rollouts = principal(records)
     told = stories(run, rollouts, basins(run, rollouts))
     return [f"{story.model} {story.sentence}" for story in told]
 

@@ -1,4 +1,8 @@
-"""The basin table: which magnetic component grows, how fast and from when, in every rollout."""
+"""The basin table: which channel grows, how fast and from when, in every rollout.
+
+Where there is a magnetic field with a mean, its two components across that mean have columns of
+their own, whatever axis the mean lies on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.report.rollouts import Rollout
+import numpy as np
+import xarray as xr
+
+from harness.diagnostics.series import across
+from harness.report.rollouts import GUIDE, Rollout
 from harness.report.text import window_label
 from harness.results import Run
 
@@ -21,14 +29,14 @@ Notes = Mapping[str, float | str | None]
 class Basin:
     """Growth in one rollout.
 
-    growth_y, growth_z: var B_y and var B_z at the last finite step over step 0.
+    growths: the two magnetic components across the guide field, each with its variance at the last
+    finite step over step 0; empty without a magnetic field.
     basin, onset, rate, rate_error, fastest: as the tests noted them (PHYSICS: named events).
     """
 
     model: str
     label: str
-    growth_y: float | None
-    growth_z: float | None
+    growths: tuple[tuple[str, float], ...]
     basin: str | None
     onset: str | None
     rate: float | None
@@ -48,12 +56,20 @@ def noted(run: Run) -> dict[Place, dict[str, float | str | None]]:
 
 def basins(run: Run, rollouts: Sequence[Rollout]) -> list[Basin]:
     """One row per model and window of the run that has a record or notes of growth."""
-    records = {_place(rollout): rollout for rollout in rollouts}
+    records: dict[Place, Rollout] = {rollout.window: rollout for rollout in rollouts}
     notes = noted(run)
     places = [p for p in notes if p[2] is not None and (p in records or "lambda" in notes[p])]
     order = {model.name: index for index, model in enumerate(run.models)}
     places.sort(key=lambda place: order.get(place[0], len(order)))
     return [_basin(run, place, notes[place], records.get(place)) for place in places]
+
+
+def components(rows: Sequence[Basin]) -> tuple[str, ...]:
+    """Names of the components across the guide field: numbered where rollouts differ in them."""
+    found = {tuple(channel for channel, _ in row.growths) for row in rows if row.growths}
+    if len(found) == 1:
+        return found.pop()
+    return ("first across", "second across") if found else ()
 
 
 def divergences(run: Run) -> list[str]:
@@ -66,18 +82,12 @@ def divergences(run: Run) -> list[str]:
     ]
 
 
-def _place(rollout: Rollout) -> Place:
-    entry = rollout.entry
-    return (rollout.model, entry.protocol, entry.simulation, entry.window)
-
-
 def _basin(run: Run, place: Place, notes: Notes, rollout: Rollout | None) -> Basin:
     model, protocol, simulation, window = place
     return Basin(
         model=model,
         label=window_label(run, protocol, simulation, window),
-        growth_y=_growth(rollout, "B_y"),
-        growth_z=_growth(rollout, "B_z"),
+        growths=() if rollout is None else _growths(rollout),
         basin=_text(notes.get("basin")),
         onset=_onsets(notes),
         rate=_float(notes.get("lambda")),
@@ -87,14 +97,19 @@ def _basin(run: Run, place: Place, notes: Notes, rollout: Rollout | None) -> Bas
     )
 
 
-def _growth(rollout: Rollout | None, channel: str) -> float | None:
-    if rollout is None or not rollout.has("variance", "step", "channel"):
-        return None
-    variance = rollout.pred["variance"]
-    if channel not in variance["channel"].values:
-        return None
-    first, last = variance.sel(channel=channel).values[[0, rollout.last_finite]]
-    return float(last / first) if first > 0 else None
+def _growths(rollout: Rollout) -> tuple[tuple[str, float], ...]:
+    side = rollout.pred
+    if not rollout.has("variance", "step", "channel") or not _magnetic(side):
+        return ()
+    variance = side["variance"].transpose("step", "channel").values[[0, rollout.last_finite]]
+    names = side["channel"].values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = variance[1] / variance[0]
+    return tuple((str(names[channel]), float(ratio[channel])) for channel in across(side).values())
+
+
+def _magnetic(side: xr.Dataset) -> bool:
+    return GUIDE in side.attrs and "field" in side.coords and "magnetic_field" in side["field"].values
 
 
 def _last_step(rollout: Rollout) -> int | None:

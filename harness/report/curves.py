@@ -8,22 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from harness.report.spread import spread
 from harness.results import TestResult, Verdict
 
 #: Points kept of a longer curve.
 MAX_POINTS = 200
 
 
-def compact(value: float | None) -> float | None:
-    """Four significant digits; None where JSON has no number, which breaks a drawn line."""
+def compact(value: float | None, digits: int = 4) -> float | None:
+    """A few significant digits; None where JSON has no number, which breaks a drawn line."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.4g}")
+    return float(f"{value:.{digits}g}")
 
 
-def compact_all(values: Iterable[float]) -> list[float | None]:
+def compact_all(values: Iterable[float], digits: int = 4) -> list[float | None]:
     """`compact` of each value."""
-    return [compact(float(value)) for value in values]
+    return [compact(float(value), digits) for value in values]
 
 
 def thin(steps: Sequence[int], keep: Iterable[int | None]) -> list[int]:
@@ -47,9 +48,9 @@ def figure(
 
     Returns:
         {"kind": "curves" | "points", "unit", "log", "x": [steps of each distinct step axis],
-        "lines": [...]} with one entry per drawn case, or None if there is none or
-        every figure and limit is zero.  A line's limit is
-        one number where it is the same at every step.
+        "lines": [...], "bands": [...]} with one line per drawn case and, for curves, one band per
+        model and step axis; None if there is no case or every figure and limit is zero.  A line's
+        limit is one number where it is the same at every step.
     """
     judged = [
         (test, label, test.verdict)
@@ -84,6 +85,7 @@ def figure(
         "log": spans_decades(verdict for _, _, verdict in judged),
         "x": axes,
         "lines": lines,
+        "bands": _bands([test for test, _, _ in judged], lines, axes),
     }
 
 
@@ -101,6 +103,26 @@ def _curve(verdict: Verdict, axes: list[list[int]]) -> dict[str, Any]:
         "y": compact_all(verdict.curve[index] for index in chosen),
         "limit": limits[0] if constant else limits or compact(verdict.limit),
     }
+
+
+def _bands(
+    tests: Sequence[TestResult], lines: Sequence[dict[str, Any]], axes: Sequence[Sequence[int]]
+) -> list[dict[str, Any]]:
+    """Median and spread of each model's curves that share a step axis."""
+    groups: dict[tuple[int, int], list[tuple[TestResult, Verdict]]] = {}
+    for test, line in zip(tests, lines, strict=True):
+        if "x" in line and test.verdict is not None:
+            groups.setdefault((line["model"], line["x"]), []).append((test, test.verdict))
+    bands = []
+    for (model, axis), cases in groups.items():
+        rows = [[verdict.steps.index(step) for step in axes[axis]] for _, verdict in cases]
+        found = spread(
+            [[v.curve[at] for at in row] for (_, v), row in zip(cases, rows, strict=True)],
+            [f"{test.protocol}/{test.simulation}" for test, _ in cases],
+        )
+        parts = {name: compact_all(getattr(found, name)) for name in ("median", "low", "high")}
+        bands.append({"model": model, "x": axis, "label": found.label, **parts})
+    return bands
 
 
 def spans_decades(verdicts: Iterable[Verdict]) -> bool:

@@ -52,7 +52,7 @@ def spectra(rollout: Rollout) -> dict[str, Any] | None:
     steps = [step for step in present if step in wanted and step <= present[last]]
     shells = slice(1, spectrum.sizes["k_perp"] - 1)
     chosen = spectrum.sel(step=steps).isel(k_perp=shells)
-    truth, pred = ([[compact_all(k) for k in c] for c in side] for side in chosen.values)
+    truth, pred = ([[compact_all(k, 3) for k in c] for c in side] for side in chosen.values)
     return {
         "channels": _names(spectrum["channel"]),
         "steps": steps,

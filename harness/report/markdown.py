@@ -8,7 +8,16 @@ from collections.abc import Sequence
 
 from harness.report.outcomes import broken, counts, is_red, seriousness, unreported
 from harness.report.story import Story
-from harness.report.text import counted, criterion_name, duration, number, rerun, window_label
+from harness.report.text import (
+    counted,
+    criterion_name,
+    duration,
+    listing,
+    number,
+    recording,
+    rerun,
+    window_label,
+)
 from harness.results import Run, TestResult
 
 #: Entries of red tests printed; the rest is counted.
@@ -21,6 +30,7 @@ def summary(run: Run, stories: Sequence[Story]) -> str:
         f"# Physics of {plain(', '.join(model.name for model in run.models)) or 'no model'}",
         _counts(run),
         *_red(run),
+        *_repaired(run),
         "\n".join(f"- **{plain(story.model)}** {plain(story.sentence)}" for story in stories),
         _table(run),
         _footer(run),
@@ -64,6 +74,26 @@ def _red(run: Run) -> list[str]:
     if len(lines) > MAX_RED:
         shown.append(f"- and {len(lines) - MAX_RED} more, in report.html")
     return [f"## Red: {counted(len(red) + len(silent), 'test')}", "\n".join(shown)]
+
+
+def _repaired(run: Run) -> list[str]:
+    """What may leave the baseline, and the line that records it; one entry per criterion and model."""
+    groups: dict[tuple[str, str], list[TestResult]] = {}
+    for test in run.tests:
+        if test.outcome == "repaired":
+            groups.setdefault((criterion_name(test), test.model), []).append(test)
+    if not groups:
+        return []
+    lines = []
+    for (_, model), tests in groups.items():
+        labels = [window_label(run, t.protocol, t.simulation, t.window) for t in tests]
+        lines.append(f"- {plain(tests[0].message)} ({plain(f'{model} on {listing(labels)}')})")
+    n = sum(map(len, groups.values()))
+    return [
+        f"## Repaired: {counted(n, 'test')}",
+        "\n".join(lines),
+        f"Record it once nothing is red: {code(recording(run.provenance.command))}",
+    ]
 
 
 def _red_line(run: Run, tests: Sequence[TestResult]) -> str:

@@ -15,10 +15,11 @@ from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from harness.report import flow
-from harness.report.basins import Basin, divergences
+from harness.report.basins import Basin, components, divergences
 from harness.report.matrix import matrix
 from harness.report.outcomes import LOOKS, counts, red_outcomes, unreported
-from harness.report.rollouts import Rollout
+from harness.report.realisations import distances, precisions, realisations
+from harness.report.rollouts import Rollout, principal
 from harness.report.sections import Section, ids, sections
 from harness.report.story import Story
 from harness.report.text import counted, duration, listing, number
@@ -27,20 +28,23 @@ from harness.results import Run
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Scripts in the order in which the page runs them.
-SCRIPTS = ("matrix.js", "tables.js", "plots.js", "planes.js", "page.js")
+SCRIPTS = ("matrix.js", "tables.js", "plots.js", "rollouts.js", "planes.js", "page.js")
 
 
 def render(
     run: Run,
-    rollouts: Sequence[Rollout],
+    records: Sequence[Rollout],
     basins: Sequence[Basin],
     stories: Sequence[Story],
     problems: Sequence[str],
 ) -> str:
-    """The page as one string of HTML that needs no other file and no network."""
+    """The page as one string of HTML that needs no other file and no network.
+
+    records: all that could be read, as `rollouts.load` orders them.
+    """
     found = sections(run)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             run=run,
@@ -53,21 +57,26 @@ def render(
             matrix=matrix(run, ids(run)),
             sections=found,
             basins=basins,
+            components=components(basins),
+            precisions=precisions(run, records),
             diverged=divergences(run),
             problems=problems,
             windows=len({(t.protocol, t.simulation, t.window) for t in run.tests if t.simulation}),
-            data=embedded(_data(run, found, rollouts)),
+            data=embedded(_data(run, found, records)),
         )
     )
 
 
-def _data(run: Run, found: Sequence[Section], rollouts: Sequence[Rollout]) -> dict[str, Any]:
+def _data(run: Run, found: Sequence[Section], records: Sequence[Rollout]) -> dict[str, Any]:
     models = [model.name for model in run.models]
+    rollouts = principal(records)
     return {
         "models": models,
         "figures": {c.id: c.figure for s in found for c in s.criteria if c.figure},
         "flows": flow.flows(rollouts, models),
         "pictures": flow.pictures(rollouts, models),
+        "realisations": realisations(records, models),
+        "distances": distances(records),
     }
 
 
@@ -87,8 +96,14 @@ def _breakable(name: str) -> Markup:
     return Markup(re.sub(r"(_)|(?=\[)", r"\1<wbr>", str(escape(name))))
 
 
+def _squeezed(text: str) -> Markup:
+    """HTML without the indentation of its templates: thousands of table rows would carry it."""
+    return Markup(re.sub(r"\s*\n\s*", "\n", str(text)))
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What all pages are made with: templates that escape, filters, style, plotly."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -101,6 +116,7 @@ def _environment() -> Environment:
         "duration": duration,
         "listing": listing,
         "number": number,
+        "squeezed": _squeezed,
         "shell": shlex.join,
     }
     environment.globals |= {

@@ -14,6 +14,9 @@ from harness.report.outcomes import LOOK, LOOKS, Look, count_outcomes, is_red, s
 from harness.report.text import criterion_name, number, rerun, window_label
 from harness.results import Run, TestResult
 
+#: Outcomes that need nobody's attention.
+CALM = frozenset({"passed", "not-applicable"})
+
 
 @dataclass(frozen=True)
 class Row:
@@ -52,17 +55,25 @@ class Criterion:
     tally: tuple[tuple[str, tuple[tuple[Look, int], ...]], ...]
     rows: tuple[Row, ...]
     figure: dict[str, Any] | None
+    unit: str
     judged: bool
 
 
 @dataclass(frozen=True)
 class Section:
-    """One property with its criteria."""
+    """One property with its criteria.
+
+    calm: nothing is broken, red or without a figure, so that the section may stay folded.
+    tally: outcomes of all models.
+    """
 
     name: str
     statement: str
+    formula: str
     suite: str
     criteria: tuple[Criterion, ...]
+    calm: bool
+    tally: tuple[tuple[Look, int], ...]
 
 
 def ids(run: Run) -> dict[str, str]:
@@ -80,15 +91,26 @@ def sections(run: Run) -> list[Section]:
     for index, test in enumerate(run.tests):
         by_name[criterion_name(test)].append((index, test))
     found: dict[str, list[Criterion]] = {}
-    first: dict[str, TestResult] = {}
+    members: dict[str, list[TestResult]] = {}
     for (name, identifier), cases in zip(ids(run).items(), by_name.values(), strict=True):
-        test = cases[0][1]
-        first.setdefault(test.property, test)
-        found.setdefault(test.property, []).append(_criterion(run, name, identifier, cases))
-    return [
-        Section(name, first[name].statement, first[name].suite, tuple(criteria))
-        for name, criteria in found.items()
-    ]
+        prop = cases[0][1].property
+        members.setdefault(prop, []).extend(test for _, test in cases)
+        found.setdefault(prop, []).append(_criterion(run, name, identifier, cases))
+    return [_section(name, criteria, members[name]) for name, criteria in found.items()]
+
+
+def _section(name: str, criteria: Sequence[Criterion], tests: Sequence[TestResult]) -> Section:
+    # A test that never reported knows its name only.
+    first = next((test for test in tests if test.statement), tests[0])
+    return Section(
+        name=name,
+        statement=first.statement,
+        formula=first.formula,
+        suite=first.suite,
+        criteria=tuple(criteria),
+        calm=all(test.outcome in CALM for test in tests),
+        tally=_tally(tests),
+    )
 
 
 def _criterion(
@@ -108,6 +130,7 @@ def _criterion(
             _row(run, index, test) for index, test in sorted(cases, key=lambda c: seriousness(c[1]))
         ),
         figure=curves.figure(tests, labels, models),
+        unit=next((test.verdict.unit for test in tests if test.verdict and test.verdict.unit), ""),
         judged=any(test.verdict for test in tests),
     )
 

@@ -17,6 +17,9 @@ _VALUED = frozenset({
 })  # fmt: skip
 _FLAGS = frozenset({"--keep-fields", "--no-baselines"})
 
+#: Options that leave out some tests.
+_NARROWING = frozenset({"--trajectories", "-k", "-m"})
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """`value` with three significant digits; an en dash for None."""
@@ -68,6 +71,17 @@ def listing(items: Sequence[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def recording(command: Sequence[str]) -> str:
+    """The shell line that repeats a run and records what it finds as the baseline.
+
+    A run of some tests only records when it is told so: it must not forget the others.
+    """
+    narrowed = any(
+        part.partition("=")[0] in _NARROWING or "::" in part or part.endswith(".py") for part in command
+    )
+    return shlex.join([*command, "--update-baselines", *(["--force-update"] if narrowed else [])])
 
 
 def rerun(nodeid: str, command: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ const Page = (() => {
 
   function show(element) {
     const draw = pending.get(element) || drawn.get(element);
-    if (!draw) return;
+    if (!draw || element.closest("details:not([open]), [hidden]")) return; // a folded one is drawn when it unfolds
     draw();
     pending.delete(element);
     drawn.set(element, draw);
@@ -42,12 +42,12 @@ const Page = (() => {
     };
     const current = () => DATA.flows[Number(rollout.value)];
     const draw = {
-      growth: () => { growth.parentElement.hidden = !current().growth; if (current().growth) Plots.draw(growth, Plots.growth(current())); },
+      growth: () => { growth.parentElement.hidden = !current().growth; if (current().growth) Plots.draw(growth, RolloutPlots.growth(current())); },
       spectra: () => {
         const flow = current();
         spectra.parentElement.hidden = !flow.spectra;
         if (!flow.spectra) return;
-        Plots.draw(spectra, Plots.spectra(flow, channel.value));
+        Plots.draw(spectra, RolloutPlots.spectra(flow, channel.value));
       },
     };
     rollout.addEventListener("input", () => { if (current().spectra) fill(current()); draw.growth(); draw.spectra(); });
@@ -58,6 +58,31 @@ const Page = (() => {
     later(spectra, draw.spectra);
   }
   flows();
+
+  function realisations() {
+    if (DATA.distances.length) {
+      const figure = document.getElementById("distance-plot");
+      document.getElementById("distances").hidden = false;
+      later(figure, () => Plots.draw(figure, RolloutPlots.distances(DATA.distances)));
+    }
+    if (!DATA.realisations.length) return;
+    const window_ = document.getElementById("realisation-window"), channel = document.getElementById("realisation-channel");
+    const figure = document.getElementById("realisation-plot");
+    DATA.realisations.forEach((one, index) => window_.add(new Option(`${one.model} on ${one.label}`, String(index))));
+    const current = () => DATA.realisations[Number(window_.value)];
+    const fill = () => {
+      const chosen = channel.value || "B_z";
+      channel.replaceChildren(...current().channels.map((name) => new Option(name)));
+      if (current().channels.includes(chosen)) channel.value = chosen;
+    };
+    const draw = () => Plots.draw(figure, RolloutPlots.realisations(current(), channel.value));
+    window_.addEventListener("input", () => { fill(); draw(); });
+    channel.addEventListener("input", draw);
+    fill();
+    document.getElementById("realisations").hidden = false;
+    later(figure, draw);
+  }
+  realisations();
 
   function redraw(elements) {
     for (const element of Array.from(elements)) show(element);
@@ -75,6 +100,7 @@ const Page = (() => {
 
   /* Called by a square of the matrix: its trajectory stands out in the plot and in the table. */
   function visit(id, index) {
+    unfold(id);
     const body = document.getElementById("case-" + index), figure = DATA.figures[id];
     document.querySelectorAll("tbody.here").forEach((other) => other.classList.remove("here"));
     if (body) {
@@ -86,6 +112,25 @@ const Page = (() => {
       if (element) show(element);
     }
   }
+
+  /* A link into a folded property unfolds it. */
+  function unfold(id) {
+    const target = id && document.getElementById(id), fold = target && target.closest("details.property");
+    if (!fold || fold.open) return;
+    fold.open = true;
+    target.scrollIntoView();
+  }
+  addEventListener("hashchange", () => unfold(location.hash.slice(1)));
+  unfold(location.hash.slice(1));
+  const folds = Array.from(document.querySelectorAll("details.property")), all = document.getElementById("unfold");
+  const relabel = () => { all.textContent = folds.every((fold) => fold.open) ? "Fold every property" : "Unfold every property"; };
+  all.addEventListener("click", () => {
+    const open = !folds.every((fold) => fold.open);
+    folds.forEach((fold) => { fold.open = open; });
+  });
+  folds.forEach((fold) => fold.addEventListener("toggle", relabel));
+  all.hidden = !folds.length;
+  relabel();
 
   root.dataset.ready = "true";
   return { visit };

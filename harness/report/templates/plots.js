@@ -1,5 +1,5 @@
 "use strict";
-/* Plots of the judged curves, of growth and of spectra.  Each function returns Plotly's arguments. */
+/* Plots of the judged curves.  Each function returns Plotly's arguments. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
 const Theme = {
@@ -44,14 +44,6 @@ const Plots = (() => {
 
   const limitAt = (line, index) => (Array.isArray(line.limit) ? line.limit[index] : line.limit);
 
-  /* Median over trajectories of one model; a trajectory that is not finite counts as infinite. */
-  function median(lines, steps) {
-    return steps.map((_, index) => {
-      const values = lines.map((line) => (line.y[index] === null ? Infinity : line.y[index])).sort((a, b) => a - b);
-      const middle = (values[(values.length - 1) >> 1] + values[values.length >> 1]) / 2;
-      return Number.isFinite(middle) ? middle : null;
-    });
-  }
   const worst = (lines) => lines.reduce((a, b) => ((b.margin ?? Infinity) > (a.margin ?? Infinity) ? b : a));
 
   function name(line) {
@@ -62,6 +54,19 @@ const Plots = (() => {
     const at = line.diverged !== null ? `not finite from step ${line.diverged}`
       : `worst ${figures(line.figure)}${line.step === null ? "" : " at step " + line.step}${where}`;
     return `<b>${name(line)}</b>, ${plain(line.outcome)}<br>${at}, ${figures(line.margin)} × limit`;
+  }
+
+  /* Where both ends of a band are finite; on a logarithmic axis an end at zero lies below the picture. */
+  function shading(band, steps, log, color, group) {
+    const x = [], low = [], high = [];
+    const floor = Math.min(...[...band.low, ...band.high, ...band.median].filter((value) => value > 0));
+    for (let i = 0; i < steps.length && band.high[i] !== null && band.low[i] !== null; i++) {
+      if (log && !(band.high[i] > 0)) continue;
+      x.push(steps[i]);
+      low.push(log ? Math.max(band.low[i], floor) : band.low[i]);
+      high.push(band.high[i]);
+    }
+    return { x: [...x, ...x.slice().reverse()], y: [...high, ...low.reverse()], mode: "lines", fill: "toself", fillcolor: color + "24", line: { width: 0 }, legendgroup: group, showlegend: false, hoverinfo: "skip" };
   }
 
   function limits(figure, traces) {
@@ -93,9 +98,11 @@ const Plots = (() => {
           if (last >= 0) traces.push({ x: [steps[last]], y: [line.y[last]], mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: "x-thin", size: 9, line: { color, width: 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
         }
       }
-      const steps = figure.x[lines[0].x];
-      const same = lines.filter((line) => line.x === lines[0].x);
-      traces.push({ x: steps, y: median(same, steps), mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, hovertemplate: `${plain(model)}, median of ${same.length}<br>step %{x}: %{y:.3g}<extra></extra>` });
+      for (const band of figure.bands.filter((b) => b.model === index)) {
+        const steps = figure.x[band.x], about = `${plain(model)}, median; shaded: ${plain(band.label)}`;
+        traces.unshift(shading(band, steps, figure.log, color, group));
+        traces.push({ x: steps, y: band.median, mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
+      }
     });
     limits(figure, traces);
     return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
@@ -125,27 +132,6 @@ const Plots = (() => {
     return { traces, layout: layout({ xaxis: x, yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
   }
 
-  function growth(flow) {
-    const { channels, steps, rows } = flow.growth;
-    const top = Math.max(0.3, ...rows.flat().filter((value) => value !== null).map(Math.abs));
-    const scale = [[0, Theme.color("--k5")], [0.25, Theme.color("--k3")], [0.5, Theme.color("--paper")], [0.75, Theme.color("--b3")], [1, Theme.color("--b5")]];
-    const traces = [{ type: "heatmap", x: steps, y: channels.map(plain), z: rows, zmin: -top, zmax: top, colorscale: scale, hovertemplate: "%{y}, step %{x}<br>variance ratio 10^%{z:.2f}<extra></extra>", colorbar: { thickness: 10, outlinewidth: 0, title: { text: "log<sub>10</sub>", side: "top" } } }];
-    return { traces, layout: layout({ xaxis: axis("step", { showgrid: false }), yaxis: axis("", { autorange: "reversed", showgrid: false }) }) };
-  }
-
-  function spectra(flow, channel) {
-    const { k, steps } = flow.spectra, traces = [];
-    const at = flow.spectra.channels.indexOf(channel);
-    const shades = ["--k5", "--k4", "--m4", "--b3", "--b4", "--b5"];
-    steps.forEach((step, index) => {
-      const color = Theme.color(shades[Math.round((index / Math.max(1, steps.length - 1)) * (shades.length - 1))]);
-      const common = { x: k, mode: "lines", legendgroup: "s" + step };
-      traces.push({ ...common, y: flow.spectra.truth[at][index], showlegend: false, line: { color, width: 1.1, dash: "dot" }, hovertemplate: `truth, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
-      traces.push({ ...common, y: flow.spectra.prediction[at][index], name: "step " + step, line: { color, width: 2.2 }, hovertemplate: `prediction, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
-    });
-    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2", tickformat: "~g" }), yaxis: axis("E(k<sub>⊥</sub>)", { type: "log", exponentformat: "power", dtick: 1 }) }) };
-  }
-
   function draw(element, made) {
     if (document.documentElement.classList.contains("printing")) {
       Object.assign(made.layout, { width: element.clientWidth, height: element.clientHeight });
@@ -154,5 +140,5 @@ const Plots = (() => {
     element.dataset.drawn = "true";
   }
   const judged = (figure, focus) => (figure.kind === "curves" ? curves : points)(figure, focus);
-  return { judged, growth, spectra, draw, name };
+  return { judged, draw, name, axis, layout };
 })();

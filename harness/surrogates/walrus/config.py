@@ -55,8 +55,8 @@ _STRATEGIES: dict[str, Normalisation] = {
     "walrus.trainer.normalization_strat.RMSGlobalRevNormalization": "global",
 }
 
-#: Every three-dimensional data set of the released configuration halves the history.
-HISTORY_FACTOR = 0.5
+#: What every three-dimensional data set of the released configuration does to the history.
+UNLISTED = {"step_downsample_factor": 0.5}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Config:
 
     def history(self, dataset: str) -> int:
         """Frames that the model conditions on for a data set: 3 for MHD_64."""
-        factor = self.datasets.get(dataset, {}).get("step_downsample_factor", HISTORY_FACTOR)
+        factor = self.datasets.get(dataset, UNLISTED).get("step_downsample_factor", 1.0)
         return int(self.n_history * factor)
 
     def labels(self, dataset: str, layout: FieldLayout) -> tuple[int, ...]:
@@ -142,6 +142,7 @@ def read(file: Path) -> Config:
             f"{file} is not Walrus's extended_config.yaml: it lacks {error} "
             "(the short configurations of the source's configs/ describe another, smaller model)"
         ) from error
+    _refuse_strangers(config.model, file)
     if prediction != "delta":
         raise WalrusError(f"{file}: expected prediction_type delta, found {prediction!r}")
     return config
@@ -181,6 +182,21 @@ def build(config: Config) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
+def _refuse_strangers(node: Any, file: Path) -> None:
+    """Raises WalrusError for a constructor that is no part of the model, before any is called."""
+    if isinstance(node, list):
+        for value in node:
+            _refuse_strangers(value, file)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == "_target_" and value not in CONSTRUCTORS:
+                raise WalrusError(
+                    f"{file} asks to call {value!r}, which is no part of the model: refused; "
+                    f"allowed are {', '.join(CONSTRUCTORS)}"
+                )
+            _refuse_strangers(value, file)
+
+
 def _construct(node: Any, file: Path) -> Any:
     """Call the constructor of a mapping with a `_target_`, or bind its arguments (`_partial_`)."""
     if isinstance(node, list):
@@ -190,11 +206,5 @@ def _construct(node: Any, file: Path) -> Any:
     arguments = {key: _construct(value, file) for key, value in node.items() if key[0] != "_"}
     if "_target_" not in node:
         return arguments
-    target = node["_target_"]
-    if target not in CONSTRUCTORS:
-        raise WalrusError(
-            f"{file} asks to call {target!r}, which is no part of the model: refused; "
-            f"allowed are {', '.join(CONSTRUCTORS)}"
-        )
-    bound = partial(source.attribute(CONSTRUCTORS[target]), **arguments)
+    bound = partial(source.attribute(CONSTRUCTORS[node["_target_"]]), **arguments)
     return bound if node.get("_partial_") else bound()

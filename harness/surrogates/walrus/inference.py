@@ -9,6 +9,8 @@ is pinned: the epsilon of the normalisation layers, which otherwise follows the 
 from __future__ import annotations
 
 import copy
+import importlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -142,4 +144,8 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 @cache
 def _compiled(block: type[nn.Module]) -> Callable[..., Any]:
     """The class's forward, compiled once: blocks differ by their weights only."""
+    with warnings.catch_warnings():
+        # Torch's compiler still imports parts of torch that torch calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("torch._inductor.compile_fx")
     return torch.compile(block.forward, fullgraph=True)

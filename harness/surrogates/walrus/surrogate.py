@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -88,16 +88,7 @@ class Walrus(ModuleSurrogate):
     def begin(self, window: Window, draw: Draw) -> Stepper:
         """A stepper for one rollout; WalrusError for a grid or a field that Walrus cannot take."""
         prepared, arguments = self._prepare(window, draw)
-        scales = self._normalisation(window.simulation)
-
-        def step(history: Tensor, number: int) -> Tensor:
-            r, d = scales(history)
-            with draws.numbers(draw, number):
-                increments = prepared((history / r)[:, None], *arguments)
-            # A model that is causal in time answers for every frame of the history.
-            return history[-1] + increments[-1, 0].to(history.dtype) * d
-
-        return step
+        return stepper(prepared, arguments, self._normalisation(window.simulation), draw)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
         """The same model elsewhere; weights that are there already are shared."""
@@ -122,12 +113,9 @@ class Walrus(ModuleSurrogate):
         simulation = window.simulation
         jitter = draw.seed is not None
         tokens = grid.check(simulation.shape, simulation.boundaries, self.walrus.kernels, jitter)
-        labels = self.walrus.labels(simulation.dataset, simulation.layout)
         prepared = inference.prepare(self.module, tokens, self.n_history, jitter, self.compiled)
-        # Plain lists: the model reads the codes one by one, which for a GPU tensor is a wait each.
-        codes = [[grid.BOUNDARIES[name]] * 2 for name in simulation.boundaries]
         device = next(prepared.parameters()).device
-        return prepared, (torch.tensor(labels, device=device), [codes], Metadata())
+        return prepared, arguments(self.walrus, simulation, device)
 
     def _normalisation(self, simulation: Simulation) -> normalisation.Normalisation:
         if self.walrus.normalisation == "samplewise":
@@ -135,6 +123,34 @@ class Walrus(ModuleSurrogate):
         found = self.statistics[simulation.dataset]
         scales, deltas = (torch.tensor(found[k], dtype=torch.float64) for k in ("rms", "rms_delta"))
         return normalisation.constant(scales, deltas, simulation.layout.spatial)
+
+
+def arguments(config: Config, simulation: Simulation, device: torch.device) -> tuple[Any, ...]:
+    """What the network takes after the frames: fields' indices, boundaries' codes, metadata."""
+    labels = config.labels(simulation.dataset, simulation.layout)
+    # Plain lists: the model reads the codes one by one, which for a GPU tensor is a wait each.
+    codes = [[grid.BOUNDARIES[name]] * 2 for name in simulation.boundaries]
+    return torch.tensor(labels, device=device), [codes], Metadata()
+
+
+def stepper(
+    network: Callable[..., Tensor],
+    arguments: tuple[Any, ...],
+    scales: normalisation.Normalisation,
+    draw: Draw,
+) -> Stepper:
+    """One step u(t+1) = u(t) + d net( u / r ) of a network that maps (T, 1, C, *space) to the same,
+    or to its last frame only.
+    """
+
+    def step(history: Tensor, number: int) -> Tensor:
+        r, d = scales(history)
+        with draws.numbers(draw, number):
+            increments = network((history / r)[:, None], *arguments)
+        # A network that is causal in time answers for every frame of the history.
+        return history[-1] + increments[-1, 0].to(history.dtype) * d
+
+    return step
 
 
 def require(checkpoint: Path | None) -> Files:

@@ -1,0 +1,147 @@
+"""`harness compare`: two models, or two states of one, on the trajectories both were judged on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from harness import paths
+from harness.cli.console import out
+from harness.suggest import unknown
+
+if TYPE_CHECKING:
+    from harness.comparison import Comparison, Comparisons
+    from harness.comparison.changes import Change
+
+SIDES = typer.Argument(
+    metavar="SIDE",
+    help="A is the reference. A run folder, RUN:MODEL, a baseline folder, a model with a baseline, "
+    "or published:NAME",
+)
+FAIL_ON = typer.Option(help="changes that fail the comparison, by commas; none for never")
+WORSE = typer.Option(help="how much larger a figure must be to count as worse")
+BASELINES = typer.Option(help="folder of the baselines", show_default="of this checkout")
+JSON = typer.Option("--json", help="write the comparison as JSON; - prints it", allow_dash=True)
+MARKDOWN = typer.Option("--markdown", help="write it as Markdown; - prints it", allow_dash=True)
+HTML = typer.Option("--html", help="write one self-contained page with overlaid curves")
+
+STYLES: dict[str, str] = {
+    "broken": "bold red", "worse": "red", "same": "dim", "better": "green", "repaired": "bold green",
+}  # fmt: skip
+
+
+def compare(
+    sides: Annotated[list[str], SIDES],
+    fail_on: Annotated[str, FAIL_ON] = "broken,worse",
+    worse_than: Annotated[str, WORSE] = "5%",
+    as_json: Annotated[Path | None, JSON] = None,
+    markdown: Annotated[Path | None, MARKDOWN] = None,
+    html: Annotated[Path | None, HTML] = None,
+    baselines: Annotated[Path, BASELINES] = paths.ROOT / "baselines",
+) -> None:
+    """Compare models on common trajectories; exit 1 if something broke or got worse.
+
+    What became of each case (broken, worse, same, better, repaired) is a fact.
+    Whether it generalises is said beside it, as far as n allows.
+    """
+    from harness import comparison
+    from harness.comparison import CompareError, Comparisons, load
+    from harness.comparison.pairing import labelled, pairs
+    from harness.report.compare import render
+    from harness.report.compare_markdown import markdown as in_markdown
+
+    if len(sides) < 2:
+        raise typer.BadParameter(f"one side has nothing to be compared with: {sides[0]} and what?")
+    chosen, tolerance = _changes(fail_on), _share(worse_than)
+    try:
+        reference = load(sides[0], baselines)
+        couples = labelled(
+            [
+                couple
+                for text in sides[1:]
+                for couple in pairs(reference, load(text, baselines), (sides[0], text))
+            ]
+        )
+        comparisons = tuple(comparison.compare(*couple, tolerance) for couple in couples)
+    except CompareError as error:
+        raise typer.BadParameter(str(error)) from None
+    failed = any(one.counts()[change] for one in comparisons for change in chosen)
+    found = Comparisons(fail_on=chosen, failed=failed, comparisons=comparisons)
+    if as_json:
+        out(as_json, found.model_dump_json(indent=1) + "\n")
+    if markdown:
+        out(markdown, in_markdown(found))
+    if html:
+        out(html, render(found, couples))
+    if Path("-") not in (as_json, markdown):
+        _print(found)
+    raise typer.Exit(int(failed))
+
+
+def _changes(text: str) -> tuple[Change, ...]:
+    from harness.comparison.changes import CHANGES
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names in ([], ["none"]):
+        return ()
+    for name in names:
+        if name not in CHANGES:
+            raise typer.BadParameter(unknown("change for --fail-on", name, CHANGES))
+    return tuple(change for change in CHANGES if change in names)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise typer.BadParameter(f"--worse-than {text!r} is no share, such as 5% or 0.05")
+    return value
+
+
+def _print(found: Comparisons) -> None:
+    from harness.report import compare_text as text
+
+    console = Console()
+    for one in found.comparisons:
+        _print_one(console, one, found)
+    status = ("exit 1", "bold red") if found.failed else ("exit 0", "bold green")
+    console.print(Text.assemble(status, ". ", text.gate(found)))
+
+
+def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
+    from harness.comparison.changes import CHANGES
+    from harness.report import compare_text as text
+
+    title = f"[bold]{escape(one.other.label)}[/] against [bold]{escape(one.reference.label)}[/]"
+    console.print(f"{title}: {escape(text.headline(one))}", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "property",
+        "changes",
+        one.reference.label,
+        one.other.label,
+        "difference",
+        "detectable",
+    ):
+        table.add_column(Text(name), overflow="fold", no_wrap=name == "property")
+    for row in text.rows(one):
+        changes = Text(", ").join(
+            Text(f"{row.counts[name]} {name}", STYLES[name]) for name in CHANGES if row.counts[name]
+        )
+        table.add_row(
+            Text(row.name), changes, row.before, row.after, Text(row.difference), Text(row.detectable)
+        )
+    console.print(table)
+    for group in text.gravest(one, found.fail_on):
+        console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
+    lines = *text.survival_line(one), *text.generalises(one), text.columns(one), *text.footer(one)
+    for line in lines:
+        console.print(Text(line, "dim"))

@@ -1,0 +1,285 @@
+"""A comparison in words and numbers, for the terminal, Markdown and the page alike."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.comparison.changes import CHANGES, Change
+from harness.comparison.compare import Case, Comparison, Comparisons, Criterion
+from harness.comparison.inference import Inference, threshold
+from harness.report.text import counted, number
+from harness.statistics.intervals import LEAST
+
+#: What a case that changed in each way is.
+MEANING: Mapping[Change, str] = {
+    "broken": "kept before, violated or without a figure now",
+    "worse": "the same verdict, a larger figure",
+    "same": "the same verdict, the same figure within the tolerance",
+    "better": "the same verdict, a smaller figure",
+    "repaired": "violated before, kept now",
+}
+
+#: Marks a difference that is in the figure's own unit, since the limit is zero.
+OWN_UNIT = "\N{DAGGER}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One criterion of a comparison, as text.
+
+    before, after: median figure over windows.  difference, detectable: in limits of the criterion.
+    """
+
+    name: str
+    counts: Mapping[Change, int]
+    before: str
+    after: str
+    difference: str
+    detectable: str
+    decision: str
+
+
+def tally(counts: Mapping[Change, int]) -> str:
+    """`36 broken, 92 worse`; what did not occur is left out."""
+    return ", ".join(f"{counts[name]} {name}" for name in CHANGES if counts[name]) or "none compared"
+
+
+def windows(comparison: Comparison) -> list[tuple[str, str | None, int | None]]:
+    """The common windows, (protocol, simulation, window), in order; None, None for populations."""
+    return list(
+        dict.fromkeys(
+            (criterion.protocol, case.simulation, case.window)
+            for criterion in comparison.criteria
+            for case in criterion.cases
+        )
+    )
+
+
+def headline(comparison: Comparison) -> str:
+    """`: 36 broken, ... of 144 cases, in 12 windows of 6 simulations of protocol simulated`."""
+    places = [place for place in windows(comparison) if place[1] is not None]
+    cases = sum(len(criterion.cases) for criterion in comparison.criteria)
+    simulations = {place[:2] for place in places}
+    protocols = ", ".join(dict.fromkeys(place[0] for place in windows(comparison)))
+    return (
+        f"{tally(comparison.counts())} of {counted(cases, 'common case')}, in "
+        f"{counted(len(places), 'window')} of {counted(len(simulations), 'simulation')} "
+        f"of protocol {protocols}"
+    )
+
+
+def rows(comparison: Comparison) -> list[Row]:
+    """One row per criterion."""
+    several = len({criterion.protocol for criterion in comparison.criteria}) > 1
+    return [
+        Row(
+            name=f"{one.protocol}/{one.title()}" if several else one.title(),
+            counts=one.counts(),
+            before=_median([case.before.figure for case in one.cases if case.before]),
+            after=_median([case.after.figure for case in one.cases if case.after]),
+            difference=spread(one.inference),
+            detectable=detectable(one.inference),
+            decision=decision(one.inference),
+        )
+        for one in comparison.criteria
+    ]
+
+
+def _median(figures: Sequence[float]) -> str:
+    return number(statistics.median(figures)) if figures else number(None)
+
+
+def spread(found: Inference) -> str:
+    """`+11.1 [+8.74, +14.8]`: median difference with its range or interval."""
+    if found.median is None:
+        return number(None)
+    mark = OWN_UNIT if found.unit == "figure" else ""
+    return f"{_signed(found.median)}{mark} [{_signed(found.low)}, {_signed(found.high)}]"
+
+
+def detectable(found: Inference) -> str:
+    """The minimum detectable effect, in the difference's unit."""
+    mark = OWN_UNIT if found.unit == "figure" and found.detectable is not None else ""
+    return f"{number(found.detectable)}{mark}"
+
+
+def decision(found: Inference) -> str:
+    """What n allows to say of other simulations."""
+    if found.reason:
+        return found.reason
+    if found.n < LEAST:
+        return f"no verdict, n = {found.n}"
+    if found.decided is None:
+        return f"no decision possible: smallest p {number(found.smallest_p, 2)}"
+    said = "differs" if found.decided else "not shown to differ"
+    return f"{said}, p {number(found.p, 2)}"
+
+
+def _signed(value: float | None) -> str:
+    text = number(value)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def gate(found: Comparisons) -> str:
+    """What fails the comparison, in a sentence."""
+    share = f"{100 * found.comparisons[0].worse_than:g} %"
+    if not found.fail_on:
+        return "No change fails the comparison."
+    text = f"A case that is {' or '.join(found.fail_on)} fails the comparison"
+    return f"{text}; worse is a figure {share} beyond the reference's."
+
+
+def columns(comparison: Comparison) -> str:
+    """What the columns of the table mean."""
+    return (
+        "Changes are facts: both sides saw the same trajectories. Figures are medians over windows; "
+        "a difference is per simulation, in limits of the criterion "
+        f"({OWN_UNIT}: in the figure's own unit), its median with {_interval(_inferred(comparison))}; "
+        "detectable is the mean difference that a paired t test would find in 4 of 5 repetitions."
+    )
+
+
+def generalises(comparison: Comparison) -> list[str]:
+    """What may and may not be concluded from n simulations."""
+    found = _inferred(comparison)
+    if not found:
+        return []
+    n = max(one.n for one in found)
+    smallest = number(max((one.smallest_p or 1.0) for one in found), 2)
+    asked = number(threshold(len(found)), 2)
+    criteria = counted(len(found), "criterion", "criteria")
+    if n < LEAST:
+        said = (
+            f"no verdict below {LEAST} simulations. With n = {n} a sign test cannot reach p below "
+            f"{smallest}; Holm over {criteria} would ask for {asked}."
+        )
+    elif all(one.decided is None for one in found):
+        said = (
+            f"{counted(n, 'simulation')} cannot decide. A sign test cannot reach p below {smallest}; "
+            f"Holm over {criteria} asks for {asked}."
+        )
+    else:
+        differ = sum(bool(one.decided) for one in found)
+        said = (
+            f"{differ} of {criteria} differ, by a sign test over {counted(n, 'simulation')} with "
+            "Holm's correction at 0.05."
+        )
+    return [f"Whether it generalises: {said}"]
+
+
+def _inferred(comparison: Comparison) -> list[Inference]:
+    found = [criterion.inference for criterion in comparison.criteria]
+    return [one for one in found if not one.reason]
+
+
+def _interval(found: Sequence[Inference]) -> str:
+    kinds = dict.fromkeys((one.method, one.n, one.coverage) for one in found)
+    said = []
+    for method, n, coverage in kinds:
+        percent = f"{100 * (coverage or 0):.3g} %"
+        if method == "range":
+            said.append(f"the range of {n} simulations, which covers the median with {percent}")
+        else:
+            said.append(f"a {percent} {method} interval over {n} simulations")
+    return " or ".join(said) or "no interval"
+
+
+def survival_line(comparison: Comparison) -> list[str]:
+    """How many rollouts stay bounded on each side, and what the log-rank test says."""
+    lines = []
+    for one in comparison.survival:
+        sides = []
+        for label, ends in zip(
+            (comparison.reference.label, comparison.other.label),
+            zip(*one.ends.values(), strict=True),
+            strict=True,
+        ):
+            lasting = sum(end is None for end in ends)
+            gone = sorted(end for end in ends if end is not None)
+            when = f", the first leaves at step {gone[0]}" if gone else ""
+            sides.append(f"{label} {lasting} of {len(ends)}{when}")
+        test = "" if one.p is None else f"; log-rank over simulations p = {number(one.p, 2)}"
+        lines.append(f"Bounded over all {one.horizon} steps: {'; '.join(sides)}{test}.")
+    return lines
+
+
+def footer(comparison: Comparison) -> list[str]:
+    """What was left out, and why."""
+    lines = list(comparison.notes)
+    if comparison.only_reference or comparison.only_other:
+        lines.append(
+            f"{comparison.only_reference} cases are in {comparison.reference.label} only, "
+            f"{comparison.only_other} in {comparison.other.label} only: not compared."
+        )
+    silent = [c for one in comparison.criteria for c in one.cases if c.change is None]
+    if silent:
+        reasons = ", ".join(dict.fromkeys(case.reason for case in silent))
+        lines.append(f"{counted(len(silent), 'case')} without a comparison: {reasons}.")
+    return lines
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cases of one criterion that changed in one way, and the gravest of them."""
+
+    change: Change
+    criterion: Criterion
+    case: Case
+    n: int
+
+    def __str__(self) -> str:
+        """`bounded_rollout s4-w0: 0.31 -> 12.8 ..., the worst of 11`."""
+        line = case_line(self.criterion, self.case)
+        return line if self.n == 1 else f"{line}, the worst of {self.n}"
+
+
+def gravest(comparison: Comparison, changes: Sequence[Change]) -> list[Group]:
+    """One entry per criterion and change among `changes`, the gravest change first."""
+    groups = []
+    for change in changes:
+        for criterion in comparison.criteria:
+            cases = [case for case in criterion.cases if case.change == change]
+            if cases:
+                groups.append(Group(change, criterion, max(cases, key=_factor), len(cases)))
+    return sorted(groups, key=lambda g: (CHANGES.index(g.change), -_factor(g.case)[0]))
+
+
+def _factor(case: Case) -> tuple[float, float]:
+    """Sort key: how many times the first margin the second is, then the figure itself."""
+    if not case.before or not case.after or case.after.margin is None:
+        return math.inf, math.inf
+    return case.after.margin / max(case.before.margin or 0.0, 1e-3), case.after.figure
+
+
+def case_line(criterion: Criterion, case: Case) -> str:
+    """`bounded_rollout s4-w0: 0.31 -> 12.8 (limit 0.768) at step 50 in rho`."""
+    place = f"{case.simulation}-w{case.window}" if case.simulation is not None else "all"
+    text = f"{criterion.title()} {place}: "
+    if case.before and case.after:
+        text += f"{_shown(case.before.figure)} \N{RIGHTWARDS ARROW} {_shown(case.after.figure)}"
+        text += f" (limit {number(case.after.limit)})"
+        text += "" if case.after.step is None else f" at step {case.after.step}"
+        text += f" in {case.after.where}" if case.after.where else ""
+    else:
+        text += case.reason
+    values = noted(case)
+    return text + (f" ({', '.join(values)})" if values else "")
+
+
+def noted(case: Case) -> list[str]:
+    """`lambda 0.13 -> 0.29`: values beside the figure that a publication holds."""
+    return [
+        f"{name} {_value(before)} \N{RIGHTWARDS ARROW} {_value(after)}"
+        for name, (before, after) in case.noted.items()
+    ]
+
+
+def _shown(figure: float) -> str:
+    return number(figure) if math.isfinite(figure) else "diverged"
+
+
+def _value(value: float | str | None) -> str:
+    return value if isinstance(value, str) else number(value)

@@ -1,0 +1,81 @@
+"""The pages of a comparison and of a trend in a real browser: they draw, sort and stay silent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+from tests import chromium
+from tests.chromium import Tab
+from tests.report_example import HOSTILE, build_example
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    executable = chromium.find()
+    if executable is None:
+        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
+        if os.environ.get("CI"):
+            pytest.fail(advice)
+        pytest.skip(advice)
+    with chromium.browser(executable) as tab:
+        yield tab
+
+
+def page(folder: Path, *arguments: object) -> Path:
+    target = folder / "page.html"
+    done = CliRunner().invoke(app, [*map(str, arguments), "--html", str(target)])
+    assert done.exit_code in (0, 1), done.output
+    return target
+
+
+def silent(tab: Tab, opened: Path, width: int, *, dark: bool = False) -> None:
+    """Every plot draws; no error, no dialog, no request but the page, no sideways scroll."""
+    tab.requests.clear()
+    tab.open(opened, width, dark=dark)
+    for index in range(tab.evaluate("document.querySelectorAll('figure.plot').length")):
+        figure = f"document.querySelectorAll('figure.plot')[{index}]"
+        tab.evaluate(f"{figure}.scrollIntoView({{behavior: 'instant'}})")
+        tab.wait(f"!!{figure}.dataset.drawn && !!{figure}.querySelector('svg.main-svg')")
+    assert (tab.errors, tab.dialogs) == ([], [])
+    assert [u for u in tab.requests if not u.startswith(("file:", "data:", "blob:"))] == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_a_comparison_draws_and_sorts(tab: Tab, tmp_path: Path, width: int, dark: bool) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    opened = page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini")
+    silent(tab, opened, width, dark=dark)
+    curves = "document.querySelector('figure[data-figure]').data.map(t => t.name).filter(Boolean)"
+    names = tab.evaluate(curves)
+    assert any("fno-mini" in name for name in names) and any("conv-mini" in name for name in names)
+    assert tab.evaluate("document.getElementById('survival').data.length") == 2
+    table = "document.querySelector('table.changes')"
+    tab.evaluate(f"{table}.tHead.rows[0].cells[2].querySelector('button').click()")
+    worse = tab.evaluate(f"Array.from({table}.tBodies, b => Number(b.rows[0].cells[2].textContent))")
+    assert worse == sorted(worse) and len(set(worse)) > 1
+
+
+def test_hostile_names_are_inert(tab: Tab, tmp_path: Path) -> None:
+    build_example(tmp_path, hostile=True, simulations=2, cells=8).save(tmp_path)
+    sides = [f"{tmp_path}:{name}" for name in HOSTILE]
+    silent(tab, page(tmp_path, "compare", *sides), 1280)
+    assert tab.evaluate("document.querySelectorAll('img, b b').length") == 0
+
+
+def test_a_trend_draws(tab: Tab, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        run = build_example(folder, simulations=1, cells=8)
+        run.model_copy(update={"name": name, "started": f"2026-01-01T00:00:0{name == 'b':d}"}).save(
+            folder
+        )
+    opened = page(tmp_path, "trend", tmp_path / "a", tmp_path / "b", "--model", "conv-mini")
+    silent(tab, opened, 1280)
+    assert tab.evaluate("document.querySelector('figure[data-line]').data.length") == 4

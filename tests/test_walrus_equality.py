@@ -1,0 +1,74 @@
+"""The adapter against the published notebook, both running Polymathic's model on the same draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.surrogates.base import Draw, Stepper
+from harness.surrogates.walrus import Walrus
+from tests import walrus_example as example
+from tests import walrus_notebook as notebook
+
+CPU = torch.device("cpu")
+#: grid, frames of history, steps, draw; at 16 points a patch is one cell, and only blocks are rolled
+CASES = [
+    ((16, 16, 16), 3, 2, 3),
+    ((16, 16, 16), 6, 1, None),
+    ((64, 16, 16), 3, 2, 3),
+    ((64, 16, 16), 3, 1, None),
+    ((64, 16, 16), 6, 1, 3),
+    ((64, 64, 64), 3, 1, 3),
+]
+
+
+def published(model: Walrus, draw: Draw, history: Tensor, steps: int) -> Tensor:
+    """The notebook's frames; the model as it was loaded, checkpointing and all."""
+    module = model.to(CPU, history.dtype).module
+    jitter = draw.seed is not None
+    module.jitter_patches = module.patch_jitterer.jitter_patches = jitter
+    return notebook.rollout(module, draw, history, steps)
+
+
+def rolled(step: Stepper, history: Tensor, steps: int, channels_last: bool) -> Tensor:
+    """The adapter's frames; the history lies in memory as in the notebook, or channels first."""
+    frames = []
+    for number in range(1, steps + 1):
+        with torch.no_grad():
+            frames.append(step(history, number))
+        history = torch.cat([history[1:], frames[-1][None]])
+        if channels_last:
+            history = history.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
+    return torch.stack(frames)
+
+
+@notebook.needs_notebook
+@pytest.mark.parametrize(("shape", "n_history", "steps", "seed"), CASES, ids=str)
+def test_frames_equal_the_notebooks(
+    shape: tuple[int, ...], n_history: int, steps: int, seed: int | None, tmp_path: Path
+) -> None:
+    model = example.tiny(tmp_path, n_history)
+    draw = Draw(seed)
+    history = example.history(shape, n_history).float()
+    expected = published(model, draw, history, steps)
+    step = model.begin(example.window(shape, n_history), draw)
+    exact = rolled(step, history, steps, channels_last=True)
+    first = rolled(step, history.contiguous(), steps, channels_last=False)
+    difference = float((first - expected).abs().max() / expected.abs().max())
+    assert torch.equal(exact, expected)
+    assert difference <= 1e-6
+    moved = (expected[0] - history[-1]).abs().max()
+    assert moved > 1e-2  # the network does something
+
+
+@notebook.needs_notebook
+def test_the_comparison_can_fail(tmp_path: Path) -> None:
+    """Another draw is far from equal."""
+    model = example.tiny(tmp_path)
+    history = example.history((64, 16, 16)).float()
+    expected = published(model, Draw(3), history, 1)
+    other = rolled(model.begin(example.window((64, 16, 16)), Draw(4)), history, 1, True)
+    assert (other - expected).abs().max() > 1e-4 * expected.abs().max()

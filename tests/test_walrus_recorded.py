@@ -1,0 +1,54 @@
+"""The adapter's own arithmetic against what Polymathic's code recorded; needs no Polymathic code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.surrogates.base import Draw
+from harness.surrogates.walrus import config
+from harness.surrogates.walrus.normalisation import samplewise
+from harness.surrogates.walrus.surrogate import arguments, stepper
+from tests import walrus_example as example
+from tests import walrus_recorded as recorded
+
+RECORD = json.loads(recorded.RECORD.read_text())
+
+
+def frames(
+    tmp_path: Path, n_history: int, draw: Draw = recorded.DRAW, tree: object = None
+) -> torch.Tensor:
+    configuration = config.read(example.write_config(tmp_path, tree or example.tree()))  # type: ignore[arg-type]
+    given = arguments(configuration, example.simulation(recorded.SHAPE), torch.device("cpu"))
+    step = stepper(recorded.network, given, samplewise, draw)
+    history, made = recorded.history(n_history), []
+    for number in range(1, recorded.STEPS + 1):
+        made.append(step(history, number))
+        history = torch.cat([history[1:], made[-1][None]])
+        history = history.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
+    return torch.stack(made)
+
+
+@pytest.mark.parametrize("entry", RECORD["rollouts"], ids=lambda e: f"T{e['n_history']}")
+def test_frames_are_those_that_polymathics_code_made(entry: dict, tmp_path: Path) -> None:
+    assert recorded.digest(recorded.history(entry["n_history"])) == entry["input_sha256"]
+    made = recorded.described(frames(tmp_path, entry["n_history"]))
+    for mine, theirs in zip(made, entry["frames"], strict=True):
+        assert mine["rms"] == pytest.approx(theirs["rms"], rel=1e-6)
+        assert mine["cells"] == pytest.approx(theirs["cells"], rel=1e-5, abs=1e-6)
+    if recorded.environment() == RECORD["environment"]:
+        assert [f["sha256"] for f in made] == [f["sha256"] for f in entry["frames"]]
+
+
+def test_another_draw_or_another_index_is_noticed(tmp_path: Path) -> None:
+    theirs = RECORD["rollouts"][0]["frames"][0]
+    other = recorded.described(frames(tmp_path, 3, Draw(12)))[0]
+    assert other["cells"] != pytest.approx(theirs["cells"], rel=1e-3)
+    tree = example.tree()
+    indices = tree["data"]["field_index_map_override"]
+    indices["velocity_x"], indices["velocity_y"] = indices["velocity_y"], indices["velocity_x"]
+    swapped = recorded.described(frames(tmp_path, 3, tree=tree))[0]
+    assert swapped["rms"] != pytest.approx(theirs["rms"], rel=1e-3)
