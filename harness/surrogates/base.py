@@ -59,7 +59,11 @@ class Draw:
 
 
 class Surrogate(Protocol):
-    """What the harness asks of a model."""
+    """What the harness asks of a model.
+
+    A model that works in patches may have an attribute `token_stride: int`, the distance of its
+    tokens in cells, at which `patch_imprint` then looks; without it all usual strides are judged.
+    """
 
     fields: FieldLayout
     n_history: int
