@@ -50,6 +50,12 @@ def test_missing_data_says_where_it_looked_and_how_to_get_it(toy_bench: Toy) -> 
     assert "harness fetch MHD_64 --split test" in toy_bench.output
 
 
+def test_a_model_and_its_data_are_missed_on_one_screen(toy_bench: Toy) -> None:
+    assert toy_bench.pytest("--model", "fno-scratch", "--protocol", "mhd64-early") == 4
+    assert "the weights of fno-scratch were not published" in toy_bench.output
+    assert "harness fetch MHD_64 --split test" in toy_bench.output
+
+
 def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:
     assert toy_bench.pytest("--model", "toy.py:Shfit") == 1
     assert "did you mean Shift" in toy_bench.output

@@ -17,11 +17,22 @@ from pathlib import Path
 from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
 from harness.surrogates.families import everything, family
-from harness.surrogates.spec import ModelError, ModelSpec, parse
+from harness.surrogates.spec import MissingModel, ModelError, ModelSpec, parse
 from harness.truth.window import Simulation
 
-__all__ = ["GROUP", "ModelError", "ModelSpec", "fit", "forecasts", "load", "names", "parse", "resolve",
-           "source_digest"]  # fmt: skip
+__all__ = [
+    "GROUP",
+    "MissingModel",
+    "ModelError",
+    "ModelSpec",
+    "fit",
+    "forecasts",
+    "load",
+    "names",
+    "parse",
+    "resolve",
+    "source_digest",
+]
 
 GROUP = "physics_harness.surrogates"
 
@@ -69,7 +80,10 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
     found = family(spec.name)
     if found is not None:
-        found.require(spec)
+        try:
+            found.require(spec)
+        except ModelError as error:
+            raise MissingModel(str(error)) from error
 
 
 def fit(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
