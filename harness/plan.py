@@ -125,6 +125,18 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     return Plan(options, models, chosen, windows, ensembles, tuple(problems))
 
 
+def missing_data(options: Options) -> str:
+    """What data the protocols of a run lack and how to get it, one paragraph each; empty if nothing."""
+    lines = []
+    for protocol in map(_protocol, options.protocols):
+        try:
+            if protocol.dataset != EMBEDDED:
+                _scan(options.data_root, protocol, protocol.split)
+        except MissingData as error:
+            lines.append(f"{error}\n{how_to_get(error, options.data_root)}")
+    return "\n".join(lines)
+
+
 def how_to_get(error: MissingData, root: Path) -> str:
     """The command that brings a data set of The Well."""
     command = f"the-well-download --base-path {root} --dataset {error.dataset} --split {error.split}"

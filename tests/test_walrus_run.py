@@ -26,11 +26,14 @@ def bench16(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     return Toy(pytester, monkeypatch)
 
 
-def test_missing_weights_end_the_run_before_it_starts(bench16: Toy) -> None:
-    assert bench16.pytest("--model", "walrus-pt") == 4
+def test_missing_weights_and_data_end_the_run_before_it_starts(bench16: Toy) -> None:
+    """One screen for both, and the data that is there is not complained about."""
+    assert bench16.pytest("--model", "walrus-pt", "--protocol", "mhd64-early") == 4
     assert "walrus-pt cannot run yet" in bench16.output
     assert "harness fetch walrus-pt" in bench16.output
     assert str(bench16.folder / "cache/models/walrus-pt") in bench16.output
+    assert "of MHD_64, split test" in bench16.output and "71.6 GB" in bench16.output
+    assert "of toy" not in bench16.output
     assert not list((bench16.folder / "cache").rglob("*.nc"))
 
 
@@ -43,6 +46,11 @@ def test_missing_code_and_weights_are_named_together(
     monkeypatch.setattr(source, "folder", absent)
     with pytest.raises(ModelError, match=r"(?s)not installed.*harness fetch walrus-pt"):
         registry.resolve(["walrus-pt"])
+
+
+def test_walrus_brings_its_protocol_along() -> None:
+    assert registry.protocol_of(("fno-mini", "walrus-pt=x.pt+divfree")) == "mhd64-early"
+    assert registry.protocol_of(("fno-mini,conv-mini",)) is None
 
 
 @example.needs_source

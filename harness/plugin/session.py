@@ -20,7 +20,7 @@ from harness.plugin.progress import Progress
 from harness.record import Record, Store
 from harness.results import Expectation
 from harness.statistics import Ensemble
-from harness.surrogates.registry import ModelError
+from harness.surrogates.registry import MissingModel, ModelError
 from harness.truth.errors import MissingData, TruthError
 
 SESSION = pytest.StashKey["Session"]()
@@ -155,6 +155,9 @@ def of(config: pytest.Config) -> Session:
         except MissingData as error:
             root = options.options(config).data_root
             raise pytest.UsageError(f"{error}\n{plan.how_to_get(error, root)}") from error
+        except MissingModel as error:
+            also = plan.missing_data(options.options(config))
+            raise pytest.UsageError(f"{error}\n{also}".rstrip()) from error
         except (ModelError, TruthError) as error:
             raise pytest.UsageError(str(error)) from error
         if not any(made.windows.values()):

@@ -28,6 +28,10 @@ class ModelError(ValueError):
     """A model that cannot be had: unknown name, missing or unfit weights."""
 
 
+class MissingModel(ModelError):
+    """A model that is known but not here: what it needs, and how to get it."""
+
+
 @dataclass(frozen=True, order=True)
 class ModelSpec:
     """One `--model`, parsed.  `name` is a registered name or "path/file.py:Class"."""
@@ -104,15 +108,18 @@ def _walrus_is_here(spec: ModelSpec) -> None:
     try:
         walrus.require(_checkpoint(spec))
     except walrus.WalrusError as error:
-        raise ModelError(f"{spec.name} cannot run yet:\n{error}") from error
+        raise MissingModel(f"{spec.name} cannot run yet:\n{error}") from error
 
 
 def _checkpoint(spec: ModelSpec) -> Path | None:
     return Path(spec.checkpoint) if spec.checkpoint else None
 
 
-#: name -> raises ModelError if something that the model needs is not here
+#: name -> raises MissingModel if something that the model needs is not here
 REQUIREMENTS: dict[str, Callable[[ModelSpec], None]] = {"walrus-pt": _walrus_is_here}
+
+#: name -> the protocol of a model that was not made for the embedded truth
+PROTOCOLS = {"walrus-pt": "mhd64-early"}
 
 #: Models that are asked, before a run, whether and how fast they can roll its windows
 #: (`harness.surrogates.forecast`).
@@ -168,6 +175,12 @@ def resolve(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
         if labels.count(label) > 1:
             raise ModelError(f"two models have the label {label!r}; rename one checkpoint")
     return tuple(specs)
+
+
+def protocol_of(texts: Sequence[str]) -> str | None:
+    """The protocol that the first of these `--model` values brings along, None if none does."""
+    named = (parse(part).name for value in texts for part in value.split(",") if part.strip())
+    return next((PROTOCOLS[name] for name in named if name in PROTOCOLS), None)
 
 
 def _check(spec: ModelSpec) -> None:
