@@ -14,6 +14,7 @@ import torch
 
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD
+from harness.rollout import STRUCTURE_STEPS
 
 
 def extra_memory(grid: int, steps: int) -> float:
@@ -37,7 +38,7 @@ def _measured(grid: int, steps: int) -> float:
     before = _status("VmRSS")
     measure = Measure(MHD, (grid, grid, grid), (1.0, 0.1, 0.0))
     for step in range(steps):
-        measure(frames[step % 2], frames[(step + 1) % 2])
+        measure(frames[step % 2], frames[(step + 1) % 2], structure=step in STRUCTURE_STEPS)
     return _status("VmHWM") - before
 
 

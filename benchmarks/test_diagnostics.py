@@ -28,6 +28,12 @@ def test_measure(benchmark, pair):
     assert found["finite"].all()
 
 
+def test_measure_with_structure(benchmark, pair):
+    stack, previous = pair
+    measure = Measure(MHD, tuple(stack.shape[2:]), GUIDE)
+    assert benchmark(measure, stack, previous, structure=True)["finite"].all()
+
+
 def test_measure_of_a_tilted_guide_costs_the_same(benchmark, pair):
     stack, previous = pair
     measure = Measure(MHD, tuple(stack.shape[2:]), (0.5, -0.6, 0.7))

@@ -82,8 +82,8 @@ def _has_fields(plan: Plan, declared: Property, case: Case) -> bool:
 
 
 def table(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Header and cells; forwards are those still to be made."""
-    header = ("property", "cost", "tests", "records", "in store", "forwards", "of them alone")
+    """Header and cells; forwards are those still to be made, `alone` those for no other property."""
+    header = ("property", "cost", "tests", "records", "in store", "forwards", "alone")
     return header, [
         (r.name, r.cost, str(r.tests), str(r.jobs), str(r.stored), str(r.forwards), str(r.alone))
         for r in rows

@@ -23,7 +23,15 @@ from harness.jobs import Job, key
 from harness.probes.moments import Moments
 from harness.probing import guide_field
 from harness.record import Record, Store
-from harness.rollout import Rolled, Source, input_frames, one_step, read_truth, roll
+from harness.rollout import (
+    Rolled,
+    Source,
+    input_frames,
+    one_step,
+    read_truth,
+    roll,
+    structure_steps,
+)
 from harness.surrogates import registry
 from harness.surrogates.base import STOCHASTIC, Draw, Stepper, Surrogate
 from harness.surrogates.registry import ModelSpec
@@ -153,10 +161,17 @@ class Engine:
         raise failure
 
     def _measure(self, job: Job, guide: tuple[float, ...]) -> Measure:
-        layout = job.window.simulation.layout
+        simulation = job.window.simulation
         dtype = torch.float64 if job.kind == "twin" else torch.float32
-        shape = job.window.simulation.shape
-        return Measure(layout, shape, guide, device=self.device, dtype=dtype)
+        periodic = "periodic" in simulation.offers
+        return Measure(
+            simulation.layout,
+            simulation.shape,
+            guide,
+            device=self.device,
+            dtype=dtype,
+            periodic=periodic,
+        )
 
     def _history(self, job: Job, frames: Frames) -> torch.Tensor:
         """The window's input frames, varied as the job says."""
@@ -195,7 +210,8 @@ class Engine:
             brief = job.kind == "branch"
             layout = job.window.simulation.layout
             measure = Moments(layout) if brief else self._measure(job, guide)
-            data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout")
+            structure = _structure_steps(job) if measure.structure_variables else ()
+            data = roll(sources, sides, steps, measure, on_step, job.kind == "rollout", structure)
         data = self._signed(data, job, guide, started)
         return data if brief else derive(data)
 
@@ -209,12 +225,18 @@ class Engine:
             model=job.model.label if job.model else "truth",
             precision=job.precision,
             guide=json.dumps(guide),
+            token_stride=self._token_stride(job),
             device=str(self.device),
             cells=int(torch.tensor(job.window.simulation.shape).prod()),
             flags=json.dumps(numerics.flags(job.precision)),
             torch=str(torch.__version__),
             seconds=time.perf_counter() - started,
         )
+
+    def _token_stride(self, job: Job) -> int:
+        """What the job's model declares, 0 where it declares none (`surrogates.base.Surrogate`)."""
+        model = self.surrogate(job.model) if job.model else None
+        return getattr(model, "token_stride", None) or 0
 
     @contextmanager
     def _keeper(self, job: Job) -> Iterator[Callable[[int, torch.Tensor], None]]:
@@ -238,6 +260,14 @@ class Engine:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _structure_steps(job: Job) -> Sequence[int]:
+    """Every step of a truth record, so that W knows every frame; some of a rollout; none of a twin."""
+    steps = job.window.steps
+    if job.kind == "truth":
+        return range(steps + 1)
+    return structure_steps(steps) if job.kind == "rollout" else ()
 
 
 def _truth(engine: Engine, job: Job) -> xr.Dataset:

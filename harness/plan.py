@@ -11,7 +11,7 @@ from harness import jobs, paths
 from harness.properties import Windows
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
-from harness.truth import protocols, simulate, well
+from harness.truth import files, protocols, simulate, well
 from harness.truth.errors import MissingData, TruthError
 from harness.truth.files import EMBEDDED
 from harness.truth.protocols import Protocol
@@ -140,9 +140,13 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     """Check the options, bring the embedded truth if it is asked for, and lay out the run.
 
     on_progress(simulation, frames done, frames in all) is called while truth is simulated.
-    Raises ModelError, ProtocolError or MissingData, before anything expensive.
+    Raises ModelError, ProtocolError or MissingData, before anything expensive.  Where a model lacks
+    something, what its data lacks is said with it.
     """
-    models = registry.resolve(options.models)
+    try:
+        models = registry.resolve(options.models)
+    except registry.MissingModel as error:
+        raise registry.MissingModel("\n".join([str(error), *_missing_data(options)])) from error
     chosen = tuple(protocols.load(name) for name in options.protocols)
     windows: dict[str, tuple[Window, ...]] = {}
     ensembles: dict[str, tuple[Simulation, ...]] = {}
@@ -160,6 +164,18 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     for spec in models:
         registry.fit(spec, made.simulations)
     return made
+
+
+def _missing_data(options: Options) -> list[str]:
+    """What to say of data that the protocols need and that is not here."""
+    said = []
+    for protocol in (protocols.load(name) for name in options.protocols):
+        try:
+            if protocol.dataset != EMBEDDED:
+                files.find(options.data_root, protocol.dataset, protocol.split)
+        except MissingData as error:
+            said.append(f"{error}\n{how_to_get(error, options.data_root)}")
+    return said
 
 
 def how_to_get(error: MissingData, root: Path) -> str:

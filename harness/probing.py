@@ -103,16 +103,18 @@ def _anatomy(window: Window, frames: Frames, direction: Tensor, unit: Tensor) ->
     simulation, layout = window.simulation, window.simulation.layout
     guide = guide_field(window, frames)
     # Measured as any frame is; scaled to sigma before or after, a spectrum is the same.
-    measure = Measure(layout, simulation.shape, guide, device=direction.device, dtype=torch.float64)
+    periodic = "periodic" in simulation.offers
+    device, shape = direction.device, simulation.shape
+    measure = Measure(layout, shape, guide, device=device, dtype=torch.float64, periodic=periodic)
     measured = measure(direction.double()[None], None)
     scale = unit.double().square().flatten().cpu().numpy()
-    energy = (measured["spectrum"][0] / scale[:, None]).sum(0)
     content = (direction / unit).double().square().flatten(1).mean(1).cpu().numpy()
-    total = energy.sum()
-    variables: dict[str, tuple[tuple[str, ...], Any]] = {
-        "content": (("channel",), content),
-        "spectrum": (("k_perp",), energy / total if total > 0 else energy),
-    }
-    if "magnetic_field" in layout:
-        variables["div_b_spectral"] = ((), measured["div_b_spectral"][0])
-    return xr.Dataset(variables, coords={"k_perp": measure.coords["k_perp"]})
+    variables: dict[str, tuple[tuple[str, ...], Any]] = {"content": (("channel",), content)}
+    if periodic:
+        energy = (measured["spectrum"][0] / scale[:, None]).sum(0)
+        total = energy.sum()
+        variables["spectrum"] = (("k_perp",), energy / total if total > 0 else energy)
+        variables["k_perp"] = measure.coords["k_perp"]
+        if "magnetic_field" in layout:
+            variables["div_b_spectral"] = ((), measured["div_b_spectral"][0])
+    return xr.Dataset(variables)

@@ -29,6 +29,13 @@ Source = Callable[[int], Tensor]
 
 #: steps whose mid-plane slices are kept for pictures
 SLICE_STEPS = (0, 1, 5, 10, 25, 50)
+#: steps at which structure is measured, beside the last: it costs as much as a step does otherwise
+STRUCTURE_STEPS = (1, 10, 25)
+
+
+def structure_steps(steps: int) -> tuple[int, ...]:
+    """The predicted steps, of a rollout of `steps`, at which structure is measured."""
+    return (*(step for step in STRUCTURE_STEPS if step < steps), steps)
 
 
 def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torch.dtype) -> Source:
@@ -118,11 +125,14 @@ def roll(
     measure: Measure | Moments,
     on_step: Callable[[int, Tensor], None] = lambda step, frame: None,
     keep_slices: bool = False,
+    structure: Sequence[int] = (),
 ) -> xr.Dataset:
     """Step all sources together and measure every step; stops after the first non-finite frame.
 
     sides: name of each source along the dimension `side`, the reference first.
     on_step: called with every step and the judged side's frame; frames are dropped afterwards.
+    structure: the steps, in order, at which `Measure.structure_variables` are measured too; they
+    have a dimension of their own, `structure_step`.
     Returns a Dataset over (side, step, ...) with steps 0..steps.  Attributes `diverged_at` (-1 if
     finite throughout) and `diverged_in` say where the judged side, the last, ceased to be finite.
     """
@@ -132,12 +142,13 @@ def roll(
     previous: Tensor | None = None
     for step in range(steps + 1):
         stack = torch.stack([source(step) for source in sources])
-        measured = measure(stack, previous)
+        measured = measure(stack, previous, step in structure)
         finite = measured.pop("finite")
         for name, values in measured.items():
+            rows = structure if name in measure.structure_variables else range(steps + 1)
             if name not in arrays:
-                arrays[name] = np.full((steps + 1, *np.shape(values)), np.nan)
-            arrays[name][step] = values
+                arrays[name] = np.full((len(rows), *np.shape(values)), np.nan)
+            arrays[name][rows.index(step)] = values
         if keep_slices and step in SLICE_STEPS:
             slices[step] = _mid_plane(stack)
         on_step(step, stack[-1])
@@ -146,7 +157,7 @@ def roll(
             diverged_in = measure.layout.channels[int((~finite).any(axis=0).argmax())]
             break
         previous = stack
-    return _dataset(arrays, measure, sides, steps, slices).assign_attrs(
+    return _dataset(arrays, measure, sides, steps, structure, slices).assign_attrs(
         diverged_at=diverged_at, diverged_in=diverged_in
     )
 
@@ -162,27 +173,31 @@ def _dataset(
     measure: Measure | Moments,
     sides: Sequence[str],
     steps: int,
+    structure: Sequence[int],
     slices: dict[int, np.ndarray],
 ) -> xr.Dataset:
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name, values in arrays.items():
-        dims = measure.variables[name]
+        scheduled = name in measure.structure_variables
+        dims = (measure.structure_variables if scheduled else measure.variables)[name]
+        along = "structure_step" if scheduled else "step"
         # The loop stacks steps first; a reader expects the side first.
         if dims and dims[0] == SIDE:
-            variables[name] = ((SIDE, "step", *dims[1:]), np.moveaxis(values, 0, 1))
+            variables[name] = ((SIDE, along, *dims[1:]), np.moveaxis(values, 0, 1))
         else:
-            variables[name] = (("step", *dims), values)
+            variables[name] = ((along, *dims), values)
     if slices:
         planes = np.stack(list(slices.values()), axis=1)
         axes = ("y", "z")[: planes.ndim - 3]
         variables["slice"] = ((SIDE, "slice_step", "channel", *axes), planes)
     coords = {
-        SIDE: list(sides),
-        "step": np.arange(steps + 1),
-        "channel": list(measure.layout.channels),
-        "field": ("channel", list(measure.layout.field_of_channel)),
+        SIDE: ((SIDE,), list(sides)),
+        "step": (("step",), np.arange(steps + 1)),
+        "structure_step": (("structure_step",), list(structure)),
+        "slice_step": (("slice_step",), list(slices)),
+        "channel": (("channel",), list(measure.layout.channels)),
+        "field": (("channel",), list(measure.layout.field_of_channel)),
         **measure.coords,
     }
-    if slices:
-        coords["slice_step"] = list(slices)
-    return xr.Dataset(variables, coords=coords)
+    held = {dim for dims, _ in variables.values() for dim in dims}
+    return xr.Dataset(variables, {n: c for n, c in coords.items() if held.issuperset(c[0])})

@@ -36,9 +36,10 @@ def test_growth_rate(readings, judge, note):
     note["method"] = record.attrs["method"]
     for channel in share["channel"].values:
         note[f"share_{channel}"] = float(share.sel(channel=channel))
-    spectrum = record["spectrum"].values
-    note["k_perp_peak"] = float(np.argmax(spectrum))
-    note["k_perp_mean"] = float(spectrum @ np.arange(len(spectrum)))
+    if "spectrum" in record:
+        spectrum = record["spectrum"].values
+        note["k_perp_peak"] = float(np.argmax(spectrum))
+        note["k_perp_mean"] = float(spectrum @ np.arange(len(spectrum)))
     if "div_b_spectral" in record:
         note["divergence_share"] = float(record["div_b_spectral"]) ** 2
     side = readings[rollout()].pred

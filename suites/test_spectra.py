@@ -1,5 +1,6 @@
 """Energy sits at the scales where turbulence puts it."""
 
+import numpy as np
 import pytest
 
 from harness.diagnostics import series
@@ -9,6 +10,8 @@ from harness.statistics import departure
 
 #: A slope through fewer shells says nothing.
 LEAST_SHELLS = 5
+#: The 7 modes of the smallest lattice, stride 2, hold 4 times their share by chance once in 5000.
+CHANCE = 4.0
 
 
 @property_test(
@@ -38,3 +41,25 @@ def test_spectral_slope(record, criterion, protocol, ensemble, judge):
         judge(distance, width, "max |ln(E_p/E_u)|")
     else:
         judge(departure(record, series.ln_pileup), ensemble.width(series.ln_pileup), "|d ln pile-up|")
+
+
+@property_test(reads=[rollout()], needs={"periodic"}, control="control:comb")
+def test_patch_imprint(record, ensemble, judge, note):
+    """A model that works in patches leaves no lattice of them in its fields.
+
+    R = k^4-weighted energy at wavenumbers that are multiples of N/s along every axis, over that of
+    their neighbours, for tokens of s cells; R < 1 counts as 1.  s is the model's own `token_stride`
+    where it declares one, else every divisor from 2 to 16 that leaves 4 tokens a side, and the worst
+    counts.
+    """
+    if "patch_imprint" not in record.data:
+        pytest.skip("not applicable: no token stride divides the sides of this grid")
+    measured = [int(stride) for stride in record.data["stride"]]
+    declared = int(record.data.attrs["token_stride"])
+    if declared and declared not in measured:
+        pytest.skip(f"not applicable: token stride {declared} is none of those measured, {measured}")
+    note["token_stride"] = float(declared) if declared else "not declared"
+    imprint = series.ln_imprint([declared] if declared else measured)
+    width = ensemble.width(imprint)
+    limit = np.maximum(width.value, np.log(CHANCE))
+    judge(departure(record, imprint), limit, "|d ln R|", f"max(ln {CHANCE:g}, {width.basis})")

@@ -23,7 +23,7 @@ def figure(record, criterion):
     truth, cells = record.truth.sel(step=1), record.data.attrs["cells"]
     errors = (record.data["mse"].sel(step=1), np.square(truth["increment"]))
     model, persistence = (vrmse(e.values, truth["variance"].values, cells, "seed") for e in errors)
-    return float(np.log(model / persistence))
+    return float(model / persistence)
 
 
 @property_test(
@@ -33,7 +33,7 @@ def test_window_dependence(records, criterion, judge, note):
     """A model does as well from one time of a simulation as from another.
 
     The windows of one simulation, of all protocols of the run that hold it, are paired: mean over
-    the later windows minus the first.  Step-1 VRMSE[seed] over persistence (its ln), lambda, and
+    the later windows minus the first.  Step-1 VRMSE[seed] over persistence, lambda, and
     whether two windows end in different basins.  Below 8 simulations values and range are recorded
     and nothing is judged; from 8 on the exact sign test must not tell the windows apart.
     """

@@ -50,6 +50,12 @@ def test_missing_data_says_where_it_looked_and_how_to_get_it(toy_bench: Toy) -> 
     assert "harness fetch MHD_64 --split test" in toy_bench.output
 
 
+def test_a_model_and_its_data_are_missed_on_one_screen(toy_bench: Toy) -> None:
+    assert toy_bench.pytest("--model", "fno-scratch", "--protocol", "mhd64-early") == 4
+    assert "the weights of fno-scratch were not published" in toy_bench.output
+    assert "harness fetch MHD_64 --split test" in toy_bench.output
+
+
 def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:
     assert toy_bench.pytest("--model", "toy.py:Shfit") == 1
     assert "did you mean Shift" in toy_bench.output
@@ -156,3 +162,12 @@ except StoreError as error:
     )
     assert "StoreError cannot write record" in done.stdout, done.stderr
     assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_weights_that_cannot_be_read_are_one_sentence_for_each_test(toy_bench: Toy) -> None:
+    (toy_bench.folder / "half.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    assert toy_bench.pytest("--model", "fno-mini=half.safetensors") == 1
+    errors = [t for t in toy_bench.run.tests if t.outcome == "error"]
+    assert len(errors) == 7
+    assert all("half.safetensors is not a complete safetensors file" in t.message for t in errors)
+    assert "Traceback" not in toy_bench.output and "harness/surrogates" not in toy_bench.output

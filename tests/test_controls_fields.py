@@ -158,6 +158,29 @@ def test_an_aligned_velocity_keeps_its_shells_and_follows_the_field(sign: float)
     assert float(aligned) == pytest.approx(sign * most, rel=1e-9)
 
 
+def test_a_gathered_field_keeps_every_amplitude_and_is_one_clump() -> None:
+    field = 1 + 0.3 * turbulent()[1]
+    result = alter.gather(field, 3.0)
+    np.testing.assert_allclose(power(result), power(field), rtol=1e-6, atol=1e-20)
+    assert float(result.mean()) == pytest.approx(float(field.mean()), rel=1e-12)
+    peak = np.unravel_index(int(result.argmax()), SPACE)
+    assert peak == (3, 3, 3)
+    assert float(result.min()) > 0
+    assert float(result.max()) > 2 * float(field.max())
+
+
+@pytest.mark.parametrize("space", [SPACE, (8, 16, 12)])
+def test_an_imprint_changes_the_token_lattice_only(space: tuple[int, ...]) -> None:
+    field = turbulent(space)
+    result = alter.imprint(field, 4, 3.0)
+    index = np.meshgrid(*(np.arange(n) for n in space), indexing="ij")
+    on = np.all([i % (n // 4) == 0 for i, n in zip(index, space, strict=True)], axis=0)
+    before, after = power(field).sum(0), power(result).sum(0)
+    np.testing.assert_allclose(after, np.where(on, 9.0, 1.0) * before, rtol=1e-6, atol=1e-20)
+    torch.testing.assert_close(result.mean((1, 2, 3)), field.mean((1, 2, 3)))
+    assert divergence_ratio(result) < 1e-12
+
+
 def test_a_hole_is_small_smooth_and_massless() -> None:
     density = 1 + 0.7 * turbulent()[1]
     density = density - density.min() + 0.2
@@ -293,6 +316,22 @@ def test_an_aligned_velocity_has_the_sign_that_the_truth_has_not(window: Window)
     assert sigma(shown("aligned", window, 3)) * sigma(truth(window, 0)) < 0
     assert abs(sigma(shown("aligned", window, 3))) > 0.8
     assert torch.equal(shown("aligned", window, 3)[:4], truth(window, 3)[:4])
+
+
+def test_a_void_is_empty_and_positive(window: Window) -> None:
+    u, p = truth(window, 1), shown("void", window, 1)
+    assert 0 < float(p[0].min()) < 2e-4 * float(u[0].mean())
+    assert torch.equal(p[1:], u[1:])
+    assert float(p[0].mean() / u[0].mean()) == pytest.approx(1, abs=1e-9)
+
+
+def test_a_clump_and_a_comb_touch_their_own_fields_only(window: Window) -> None:
+    u = truth(window, 3)
+    clump, comb = shown("clump", window, 3), shown("comb", window, 3)
+    assert torch.equal(clump[1:], u[1:])
+    assert torch.equal(comb[0], u[0])
+    np.testing.assert_allclose(power(clump[0]), power(u[0]), rtol=1e-5, atol=1e-14)
+    assert float((comb[1:] - u[1:]).abs().max()) > 0
 
 
 def test_drifts_reach_their_size_at_the_last_step_and_change_only_means(window: Window) -> None:

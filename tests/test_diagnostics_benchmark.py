@@ -20,9 +20,13 @@ def test_every_variable_of_a_record_is_timed(measured):
     measure, stack = measured
     record = side_by_side.record_of(measure, stack, steps=3)
     derived = set(derive(record.copy())) - set(record)
-    side_by_side.require_all_timed(derive(record.copy()), set(measure.variables) | derived)
+    measured = {*measure.variables, *measure.structure_variables}
+    assert set(measure.structure_variables) < set(record)
+    side_by_side.require_all_timed(derive(record.copy()), measured | derived)
     with pytest.raises(ValueError, match="not timed: enstrophy"):
-        side_by_side.require_all_timed([*record, "enstrophy"], set(measure.variables) | derived)
+        side_by_side.require_all_timed([*record, "enstrophy"], measured | derived)
+    with pytest.raises(ValueError, match=r"not timed: .*structure_function"):
+        side_by_side.require_all_timed(record, set(measure.variables) | derived)
 
 
 def test_a_variable_the_reference_does_not_know_is_an_error(measured):
@@ -36,5 +40,13 @@ def test_runs(capsys):
     goals = side_by_side.compare(grid=8, rounds=2, slow_rounds=1)
     table = capsys.readouterr().out
     assert len(goals) == 4
-    for name in (*Measure(MHD, (8, 8, 8), side_by_side.GUIDE).variables, "band_growth", "full set"):
+    measure = Measure(MHD, (8, 8, 8), side_by_side.GUIDE)
+    for name in (*measure.variables, *measure.structure_variables, "band_growth", "full set"):
         assert name in table
+
+
+def test_an_average_step_pays_its_share_of_structure():
+    """Steps 1, 10, 25 and 50 of 0 to 50."""
+    share = side_by_side.SHARE
+    assert share == pytest.approx(4 / 51)
+    assert side_by_side._amortised([10.0], [10.0 + 51.0]) == pytest.approx([14.0])

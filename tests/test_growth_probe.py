@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import xarray as xr
 from torch import Tensor
 
@@ -126,10 +127,20 @@ def test_the_best_means_that_works_and_tells_the_truth_is_used() -> None:
     numpy = lambda h, step: torch.from_numpy(np.tanh(h[-1].numpy()))  # noqa: E731
     backward = lambda h, step: OnlyBackward.apply(h[-1])  # noqa: E731
     whole = lambda h, step: torch.mul(h[-1], h[-1], out=torch.empty_like(h[-1]))  # noqa: E731
+
+    def attention(history: Tensor, step: int) -> Tensor:
+        tokens = history[-1].flatten(1)[None, :, :16]
+        mixed = F.scaled_dot_product_attention(tokens, tokens, tokens)[0]
+        return history[-1] * (1 + mixed.mean(1).view(-1, 1, 1, 1))
+
     for advance, expected in (
-        (linear, "forward"), (backward, "double-backward"), (detached, "central"),
-        (numpy, "central"), (whole, "central"),
-    ):  # fmt: skip
+        (linear, "forward"),
+        (attention, "forward"),
+        (backward, "double-backward"),
+        (detached, "central"),
+        (numpy, "central"),
+        (whole, "central"),
+    ):
         with torch.no_grad():
             derivative, method = derivative_of(advance, history, direction, True)
             _, tangent = derivative(history, direction, 1)

@@ -71,6 +71,22 @@ def test_fingerprint_is_of_content_not_of_objects() -> None:
     assert make(0).module.weight.dtype == torch.float32
 
 
+def test_a_cast_keeps_complex_weights_complex() -> None:
+    class Spectral(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.complex(torch.ones(2), torch.full((2,), 1 / 3)))
+            self.register_buffer("counter", torch.zeros(1, dtype=torch.int64))
+
+    surrogate = ModuleSurrogate(Spectral(), MHD, 1)
+    for dtype, expected in ((torch.float32, torch.complex64), (torch.float64, torch.complex128)):
+        module = surrogate.to(torch.device("cpu"), dtype).module
+        assert module.weight.dtype == expected
+        assert torch.equal(module.weight.to(torch.complex64), surrogate.module.weight)
+        assert module.counter.dtype == torch.int64
+    assert surrogate.module.weight.dtype == torch.complex64
+
+
 def test_draws_repeat_by_seed_and_step_only() -> None:
     def numbers(seed: int, step: int) -> list[float]:
         return torch.rand(3, generator=Draw(seed).torch(step)).tolist()

@@ -15,7 +15,7 @@ from harness.engine import Engine
 from harness.fields import MHD
 from harness.jobs import Job, audit, bind, rollout, truth_job, twin
 from harness.record import Store
-from harness.rollout import Rolled
+from harness.rollout import Rolled, structure_steps
 from harness.surrogates import registry
 from harness.surrogates.base import Draw, ModuleSurrogate, Stepper
 from harness.surrogates.registry import ModelSpec
@@ -212,3 +212,44 @@ def test_kept_fields_are_the_predicted_frames(
         frames = file["frames"][()]
     assert frames.shape == (7, 7, 8, 8, 8)
     np.testing.assert_allclose(frames.reshape(7, 7, -1).var(2), record.pred["variance"], rtol=1e-4)
+
+
+def test_structure_is_measured_on_schedule_and_for_every_truth_frame(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert structure_steps(50) == (1, 10, 25, 50)
+    assert structure_steps(97) == (1, 10, 25, 97)
+    assert structure_steps(1) == (1,)
+    made = engine(tmp_path, linear(), monkeypatch)
+    record = made.record(job(window))
+    assert list(record.data["structure_step"]) == [1, 6]
+    assert record.data["coherence"].dims == ("structure_step", "channel", "k_perp")
+    assert "structure_step" in record.pred["patch_imprint"].dims
+    truth = made.record(truth_job(window.simulation))
+    assert list(truth.data["structure_step"]) == list(truth.data["step"])
+    shared = {"structure_step": 6}
+    frame = window.frame(6)
+    np.testing.assert_allclose(
+        record.truth["increment_kurtosis"].sel(shared),
+        truth.truth["increment_kurtosis"].sel(structure_step=frame),
+    )
+    assert "structure_function" not in made.record(job(window, twin())).data
+
+
+def test_a_diverged_rollout_has_no_structure_after_its_end(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = engine(tmp_path, linear(1e18), monkeypatch).record(job(window))
+    kurtosis = record.pred["increment_kurtosis"].sel(quantity="velocity", lag=1)
+    assert bool(np.isfinite(kurtosis.sel(structure_step=1)).all())
+    assert bool(np.isnan(kurtosis.sel(structure_step=6)).all())
+
+
+def test_a_record_knows_the_models_token_stride(
+    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, patched = linear(), linear()
+    patched.token_stride = 4  # type: ignore[attr-defined]
+    for number, (surrogate, stride) in enumerate(((plain, 0), (patched, 4))):
+        made = engine(tmp_path / str(number), surrogate, monkeypatch)
+        assert made.record(job(window)).data.attrs["token_stride"] == stride

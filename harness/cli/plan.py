@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from harness import paths
 from harness.cli.console import show_table
@@ -52,11 +53,17 @@ def plan(
         trajectories=tuple(name.strip() for name in trajectories.split(",") if name.strip()),
     )
     try:
-        made = plans.make(options)
+        with Console().status("laying out the run") as status:
+            made = plans.make(
+                options, lambda name, n, m: status.update(f"simulating truth {name}: {n}/{m}")
+            )
     except MissingData as error:
         raise typer.BadParameter(f"{error}\n{plans.how_to_get(error, options.data_root)}") from error
     except (ModelError, TruthError) as error:
         raise typer.BadParameter(str(error)) from error
+    if not any(made.windows.values()):
+        problems = "\n".join(map(str, made.problems))
+        raise typer.BadParameter(f"no trajectory can be judged\n{problems}".strip())
     engine = Engine(Store(paths.cache() / "records"), torch.device("cpu"), made.simulations)
     cases = [
         (declared, case)

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.diagnostics.magnetic import Divergence
-from harness.diagnostics.modes import LatticeSum, ShellSums, power
+from harness.diagnostics.modes import ShellSums, power
+from harness.diagnostics.scheduled import Structure
 from harness.fields import FieldLayout
 
 #: Beyond this magnitude k^2 |F|^2 of an unnormalised transform may overflow float32 (at 256^3).
 LARGE = 1e8
+#: What Fourier modes and differences across the box's edge mean nothing for, but in a periodic box.
+PERIODIC_ONLY = frozenset({"spectrum", "div_b_spectral", "div_b_stencil", "div_b_rms"})
 #: Above this squared mean over variance, the rounding of a float32 transform shows in the variance.
 NEARLY_UNIFORM = 1e3
 
@@ -34,19 +37,23 @@ class Measure:
     Args:
         layout: which channel is which field.  Without "magnetic_field" ("density", "velocity")
             the variables that need it are absent, and shells are those of |k|.
-        shape: cells along each axis of a periodic box of cubic cells.
+        shape: cells along each axis of a box of cubic cells.
         guide: mean magnetic field of the truth's frame 0, one component per axis, in any
             direction: the direction of k_par and the unit of `div_b_rms`.  Shells are those of
             |k| where it is zero.  Not read without a magnetic field.
         device: where to compute; stacks are moved there.
         dtype: working precision, float32 or float64.  Frames with a channel beyond 1e8, or with
             fluctuations below 3 % of its mean, are measured in float64 whatever it is.
+        periodic: whether the box is.  If not, what is left are the moments, extremes and energies:
+            `PERIODIC_ONLY` and `structure_variables` are absent.
 
     Attributes:
         variables: name -> dims.  Variables without "side" compare the two sides, and are returned
             for a stack of two only.
+        structure_variables: likewise, of what is measured on some steps only (`Structure`, and
+            `co_spectrum`, the sums of Re(p_k u_k*) over shells).
         coords: name -> (dims, values): shell numbers `k_perp`, of which the last is the overflow
-            shell, and `modes`, the number of Fourier modes in each shell.
+            shell, `modes`, the number of Fourier modes in each shell, and those of `Structure`.
 
     Raises:
         ValueError: shape or guide do not fit the layout, or guide is not finite.
@@ -60,6 +67,7 @@ class Measure:
         *,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        periodic: bool = True,
     ) -> None:
         if len(shape) != layout.spatial:
             raise ValueError(f"shape {tuple(shape)} is not {layout.spatial}-dimensional")
@@ -75,19 +83,26 @@ class Measure:
             for precision in {dtype, torch.float64}
             if "magnetic_field" in layout
         }
-        self._lattice = {
-            precision: LatticeSum(self.shape, self.device, precision)
-            for precision in {dtype, torch.float64}
-        }
-        self.variables: Mapping[str, tuple[str, ...]] = MappingProxyType(_variables(layout))
-        self.coords: Mapping[str, tuple[tuple[str, ...], NDArray[np.int64]]] = MappingProxyType(
+        self._structure = Structure(layout, self.shape, self.device)
+        every = _variables(layout)
+        self.variables: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            {name: every[name] for name in every if periodic or name not in PERIODIC_ONLY}
+        )
+        scheduled = {**self._structure.variables, "co_spectrum": ("channel", "k_perp")}
+        self.structure_variables: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            scheduled if periodic else {}
+        )
+        self.coords: Mapping[str, tuple[tuple[str, ...], NDArray[Any]]] = MappingProxyType(
             {
+                **self._structure.coords,
                 "k_perp": (("k_perp",), np.arange(len(self._shells.modes))),
                 "modes": (("k_perp",), self._shells.modes),
             }
         )
 
-    def __call__(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
+    def __call__(
+        self, stack: Tensor, previous: Tensor | None, structure: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Measure one time step.
 
         A channel with a non-finite cell has non-finite statistics; nothing raises or hides it.
@@ -96,19 +111,22 @@ class Measure:
             stack: (S, C, *space).  S = 1: one frame; S = 2: side 0 truth or reference, side 1
                 prediction.
             previous: the stack one step before; None at step 0, where increments are NaN.
+            structure: whether to measure `structure_variables` too.
 
         Returns:
-            name -> float64 array (`finite`: bool) with the dims that `variables` names.
+            name -> float64 array (`finite`: bool) with the dims that `variables`, and
+            `structure_variables`, name.
 
         Raises:
             ValueError: a stack of another shape.
         """
         stack = self._checked(stack)
         previous = None if previous is None else self._checked(previous)
-        found = self._measured(stack, previous)
+        structure = structure and bool(self.structure_variables)
+        found = self._measured(stack, previous, structure)
         if stack.dtype == torch.float32 and _asks_for_float64(found):
             previous = None if previous is None else previous.double()
-            found = self._measured(stack.double(), previous)
+            found = self._measured(stack.double(), previous, structure)
         return found
 
     def _checked(self, stack: Tensor) -> Tensor:
@@ -117,29 +135,46 @@ class Measure:
             raise ValueError(f"expected a stack of 1 or 2 x {frame}, got {tuple(stack.shape)}")
         return stack.to(self.device, self.dtype).contiguous()
 
-    def _measured(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
+    def _measured(
+        self, stack: Tensor, previous: Tensor | None, structure: bool
+    ) -> dict[str, NDArray[Any]]:
         planes: dict[str, list[Tensor]] = defaultdict(list)
-        vectors: dict[str, list[Tensor]] = {"magnetic_field": [], "velocity": []}
+        magnetic_modes = []
+        powers: dict[str, Tensor] = {}
+        difference = torch.empty_like(stack[:, 0])  # fresh memory each time would cost more
         # Channel by channel, to stay in the cache; what is left of each plane is reduced together.
         for number, field in enumerate(self.layout.field_of_channel):
             channel = stack[:, number]
             if previous is not None:
-                planes["increment"].append(_norms(channel - previous[:, number]))
+                change = torch.sub(channel, previous[:, number], out=difference)
+                planes["increment"].append(_norms(change))
             if len(stack) == 2:
-                planes["error"].append(_norms(channel[1:] - channel[:1]))
+                error = torch.sub(channel[1:], channel[:1], out=difference[1:])
+                planes["error"].append(_norms(error))
             planes["minimum"].append(channel.amin(self._space))
             planes["maximum"].append(channel.amax(self._space))
             planes["sum"].append(channel.sum((-2, -1)))
             modes = self._modes(channel)
-            planes["row"].append(self._shells.rows(power(modes)))
-            if field in vectors:
-                vectors[field].append(modes)
+            rows = self._shells.gathered(modes)
+            norms = [torch.linalg.vector_norm(side, dim=-1) for side in rows]
+            planes["row"].append(torch.stack(norms))
+            if structure:
+                energy = power(modes)
+                powers[field] = powers[field].add_(energy) if field in powers else energy
+                if len(stack) == 2:  # Re(p u*) of a mode is the product of its parts, summed
+                    planes["co_row"].append((rows[0] * rows[1]).sum(-1)[None])
+            if field == "magnetic_field":
+                magnetic_modes.append(modes)
         found = self._moments({name: torch.stack(parts, 1) for name, parts in planes.items()})
         if "magnetic_field" in self.layout:
-            found |= self._magnetic(stack, vectors, found["mean"], found["variance"])
+            found |= self._magnetic(stack, magnetic_modes, found["mean"], found["variance"])
         if "density" in self.layout:
             found |= self._material(stack, found["finite"])
-        return _to_numpy({name: found[name] for name in self.variables if name in found})
+        magnetic_modes.clear()  # structure needs as much memory again
+        if structure:
+            found |= self._structure(stack, found["finite"], powers)
+        names = (*self.variables, *self.structure_variables)
+        return _to_numpy({name: found[name] for name in names if name in found})
 
     def _modes(self, channel: Tensor) -> Tensor:
         """Fourier modes of (S, *space), without the mean."""
@@ -157,7 +192,7 @@ class Measure:
             return mean(norms.double().square())
 
         low, high = planes["minimum"], planes["maximum"]
-        spectrum = self._shells.shells(planes["row"])
+        spectrum = self._shells.shells(planes["row"].double().square())
         found = {
             "mean": mean(planes["sum"]),
             "variance": spectrum.sum(-1),  # Parseval's theorem
@@ -171,20 +206,18 @@ class Measure:
             found["increment"] = mean_square(planes["increment"]).sqrt()
         if "error" in planes:
             found["mse"] = mean_square(planes["error"])[0]
+        if "co_row" in planes:
+            found["co_spectrum"] = self._shells.shells(planes["co_row"])[0]
         return found
 
     def _magnetic(
-        self,
-        stack: Tensor,
-        vectors: Mapping[str, Sequence[Tensor]],
-        mean: Tensor,
-        variance: Tensor,
+        self, stack: Tensor, modes: Sequence[Tensor], mean: Tensor, variance: Tensor
     ) -> dict[str, Tensor]:
         """Variables of the magnetic field, and of velocity and magnetic field."""
         b = self.layout.slice("magnetic_field")
-        mean_abs = _total(_magnitude_squared(stack[:, b]).sqrt_()) / self._cells
+        mean_abs = _total(_dot(stack[:, b], stack[:, b]).sqrt_()) / self._cells
         mean_square = (mean[:, b].square() + variance[:, b]).sum(1)
-        ratio, centred = self._divergence[stack.dtype](vectors["magnetic_field"])
+        ratio, centred = self._divergence[stack.dtype](modes)
         found = {
             "mean_abs_b": mean_abs,
             "rms_b": mean_square.sqrt(),
@@ -194,8 +227,9 @@ class Measure:
             "div_b_rms": centred / self._b0,
         }
         if "velocity" in self.layout:
-            lattice = self._lattice[stack.dtype]
-            found["v_dot_b"] = lattice.covariance(vectors["velocity"], vectors["magnetic_field"])
+            v = self.layout.slice("velocity")
+            product = _total(_dot(stack[:, v], stack[:, b])) / self._cells
+            found["v_dot_b"] = product - (mean[:, v] * mean[:, b]).sum(1)
         return found
 
     def _material(self, stack: Tensor, finite: Tensor) -> dict[str, Tensor]:
@@ -207,7 +241,8 @@ class Measure:
         fraction = _total(below) / self._cells
         found = {"negative_density": torch.where(finite[:, channels][:, 0], fraction, torch.nan)}
         if "velocity" in self.layout:
-            energy = _magnitude_squared(stack[:, self.layout.slice("velocity")]).mul_(density)
+            velocity = stack[:, self.layout.slice("velocity")]
+            energy = _dot(velocity, velocity).mul_(density)
             found["kinetic_energy"] = _total(energy) / self._cells / 2
         return found
 
@@ -256,11 +291,11 @@ def _total(field: Tensor) -> Tensor:
     return field.sum((-2, -1)).double().view(len(field), -1).sum(1)
 
 
-def _magnitude_squared(vector: Tensor) -> Tensor:
-    """|a|^2 in each cell: (S, n, *space) -> (S, *space)."""
-    total = vector[:, 0].square()
-    for component in vector.unbind(1)[1:]:
-        total.addcmul_(component, component)
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """Scalar product in each cell: (S, n, *space) twice -> (S, *space)."""
+    total = first[:, 0] * second[:, 0]
+    for a, b in zip(first.unbind(1)[1:], second.unbind(1)[1:], strict=True):
+        total.addcmul_(a, b)
     return total
 
 

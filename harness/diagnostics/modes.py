@@ -1,4 +1,4 @@
-"""Sums over the Fourier modes of real fields: of every shell, and of the whole lattice.
+"""Energies of Fourier modes of real fields, and their sums over shells and lines of modes.
 
 Modes are those of rfftn, unnormalised, on the half lattice of a periodic box: (S, *half lattice)
 complex, S sides.  Sums run over rows or lines of modes in the working precision and over these in
@@ -15,23 +15,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.diagnostics.spectra import conjugate_weight, shell_rows
+from harness.diagnostics.spectra import shell_rows
 
 
 def power(modes: Tensor) -> Tensor:
-    """|F|^2 of every mode, real, of the shape of `modes`."""
-    squared = torch.view_as_real(modes).square()
-    return squared[..., 0] + squared[..., 1]
-
-
-def co_power(first: Tensor, second: Tensor) -> Tensor:
-    """Re(F G*) of every mode, real."""
-    product = torch.view_as_real(first) * torch.view_as_real(second)
-    return product[..., 0] + product[..., 1]
+    """|F|^2 of every mode, real: (S, *half lattice)."""
+    result = torch.empty(modes.shape, dtype=modes.real.dtype, device=modes.device)
+    for side, out in zip(torch.view_as_real(modes), result, strict=True):  # stays in the cache
+        squared = side.square()
+        torch.add(squared[..., 0], squared[..., 1], out=out)
+    return result
 
 
 class ShellSums:
-    """Sums over shells of k_perp, in two steps so that the second serves many fields at once.
+    """Sums over shells of k_perp: of rows of modes first, then of the rows of many fields at once.
 
     Args:
         shape: cells along each axis.
@@ -55,48 +52,18 @@ class ShellSums:
         self._shells = torch.from_numpy(rows.shells).to(device)
         self._cells = math.prod(shape)
 
-    def rows(self, values: Tensor) -> Tensor:
-        """Sums of real values of modes, (S, *half lattice), over each row of one shell."""
-        sides = [side.index_select(0, self._index) for side in values.flatten(1)]
-        return torch.stack([side.view(-1, self._length).sum(-1) for side in sides])
+    def gathered(self, modes: Tensor) -> list[Tensor]:
+        """Modes (S, *half lattice) row by row, real and imaginary parts in turn: S x (rows, 2 n)."""
+        real = modes.real.dtype
+        flat = modes.flatten(1)
+        if real == torch.float32:
+            flat = flat.view(torch.float64)  # one word per mode: gathered in half the time
+        sides = [side.index_select(0, self._index).view(real) for side in flat]
+        return [side.view(-1, 2 * self._length) for side in sides]
 
     def shells(self, rows: Tensor) -> Tensor:
-        """From row sums (..., rows) to energies: sums over the full lattice / n^2, (..., shell)."""
+        """From sums over rows, (..., rows), to sums over shells / n^2, (..., shell) float64."""
         return (rows.double() / self._cells**2) @ self._shells.T
-
-
-class LatticeSum:
-    """Sums over the full lattice.
-
-    Args:
-        shape: cells along each axis.
-        device: of the modes.
-        dtype: real type of the modes.
-    """
-
-    def __init__(self, shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> None:
-        weight = np.repeat(conjugate_weight(shape[-1]), 2)
-        self._weight = torch.from_numpy(weight).to(device, dtype)
-        self._cells = math.prod(shape)
-
-    def covariance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-        """<f.g> - <f>.<g> of two vector fields, (S,) float64, by Parseval's theorem.
-
-        Of modes without the mean nothing cancels but the fluctuations themselves.
-
-        Args:
-            first: modes of each component, without the mean.
-            second: likewise.
-        """
-        # Complex (..., n) as real (..., 2 n), as the weight repeats.
-        pairs = [
-            (torch.view_as_real(f).flatten(-2), torch.view_as_real(g).flatten(-2))
-            for f, g in zip(first, second, strict=True)
-        ]
-        total = pairs[0][0] * pairs[0][1]
-        for f, g in pairs[1:]:
-            total.addcmul_(f, g)
-        return line_sums(total, self._weight).sum(1) / self._cells**2
 
 
 def line_sums(values: Tensor, weight: Tensor) -> Tensor:

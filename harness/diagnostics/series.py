@@ -8,7 +8,7 @@ names of a record.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -138,6 +138,39 @@ def ln_pileup(side: xr.Dataset) -> xr.DataArray:
     spectrum = field_spectrum(side)
     values = spectra.pileup(spectrum.values, side["modes"].values)
     return _ln(_over_fields(spectrum, values))
+
+
+def ln_kurtosis(side: xr.Dataset) -> xr.DataArray:
+    """Ln S_4/S_2^2 of the increments over the smallest separation, (step, quantity, direction)."""
+    return _ln(_by_step(side["increment_kurtosis"].isel(lag=0, drop=True)))
+
+
+def relative_exponent(side: xr.Dataset) -> xr.DataArray:
+    """zeta_4 / zeta_2, (step, quantity, direction)."""
+    return _by_step(side["relative_exponent"])
+
+
+def ln_density_skewness(side: xr.Dataset) -> xr.DataArray:
+    """Skewness of ln rho, (step)."""
+    return _by_step(side["ln_density_skewness"])
+
+
+def ln_imprint(strides: Sequence[int]) -> Callable[[xr.Dataset], xr.DataArray]:
+    """The statistic: ln max(R, 1) of energy on a token lattice, (step, quantity, stride).
+
+    Less energy on the lattice than beside it is no imprint, and counts as none.
+    """
+
+    def statistic(side: xr.Dataset) -> xr.DataArray:
+        ratio = _ln(_by_step(side["patch_imprint"].sel(stride=list(strides))))
+        return ratio.copy(data=np.maximum(ratio.values, 0.0))
+
+    return statistic
+
+
+def _by_step(values: xr.DataArray) -> xr.DataArray:
+    """Over the steps at which structure was measured, under the name that all statistics use."""
+    return values.rename(structure_step="step")
 
 
 def _over_fields(spectrum: xr.DataArray, values: np.ndarray) -> xr.DataArray:

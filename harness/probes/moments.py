@@ -15,7 +15,8 @@ from harness.fields import FieldLayout
 class Moments:
     """A cheap stand-in for `diagnostics.measure.Measure`: no spectra, no pairs.
 
-    Variances are taken about the mean in float64.  variables, coords: as for `Measure`.
+    Variances are taken about the mean in float64.  variables, structure_variables, coords: as for
+    `Measure`.
     """
 
     def __init__(self, layout: FieldLayout) -> None:
@@ -23,9 +24,12 @@ class Moments:
         self.variables: Mapping[str, tuple[str, ...]] = dict.fromkeys(
             ("mean", "variance", "finite"), ("side", "channel")
         )
+        self.structure_variables: Mapping[str, tuple[str, ...]] = {}
         self.coords: Mapping[str, tuple[tuple[str, ...], NDArray[np.int64]]] = {}
 
-    def __call__(self, stack: Tensor, previous: Tensor | None) -> dict[str, NDArray[Any]]:
+    def __call__(
+        self, stack: Tensor, previous: Tensor | None, structure: bool = False
+    ) -> dict[str, NDArray[Any]]:
         """Mean, variance and finiteness of every channel of a stack (S, C, *space)."""
         cells = stack.double().flatten(2)
         found = {

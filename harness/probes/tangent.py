@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness.probes.scales import Advance, norm, sigma
 
@@ -54,8 +55,9 @@ def forward(advance: Advance) -> Derivative:
     """Forward-mode differentiation."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        with warnings.catch_warnings():
-            # Torch writes some of its own forward rules in a language that it has deprecated.
+        with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+            # Fused attention has no forward rule; and torch writes some of its own forward rules in
+            # a language that it has deprecated.
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             frame, tangent, *_ = torch.func.jvp(lambda x: advance(x, step), (history,), (direction,))
         return frame, tangent
@@ -67,7 +69,7 @@ def double_backward(advance: Advance) -> Derivative:
     """The derivative of a vector-Jacobian product in its vector, which is linear in it."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad(), warnings.catch_warnings():
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
             # A number of time steps, say, depends on the state but not smoothly: it has no derivative.
             warnings.filterwarnings("ignore", "Converting a tensor with requires_grad", UserWarning)
             frame, tangent = torch.autograd.functional.jvp(  # type: ignore[no-untyped-call]

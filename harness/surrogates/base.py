@@ -59,7 +59,11 @@ class Draw:
 
 
 class Surrogate(Protocol):
-    """What the harness asks of a model."""
+    """What the harness asks of a model.
+
+    A model that works in patches may have an attribute `token_stride: int`, the distance of its
+    tokens in cells, at which `patch_imprint` then looks; without it all usual strides are judged.
+    """
 
     fields: FieldLayout
     n_history: int
@@ -103,9 +107,16 @@ class ModuleSurrogate:
         return lambda history, step: self.module(history)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """A copy whose module is cast and moved."""
+        """A copy whose module is cast and moved; complex tensors stay complex."""
         moved = copy.copy(self)
-        moved.module = copy.deepcopy(self.module).to(device=device, dtype=dtype)
+        moved.module = copy.deepcopy(self.module).to(device=device)
+        # Module.to(dtype) would drop the imaginary part of complex weights.
+        complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+        for tensor in (*moved.module.parameters(), *moved.module.buffers()):
+            if tensor.is_complex():
+                tensor.data = tensor.data.to(complex_dtype)
+            elif tensor.is_floating_point():
+                tensor.data = tensor.data.to(dtype)
         return moved
 
     def fingerprint(self) -> str:

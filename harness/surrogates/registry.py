@@ -17,11 +17,23 @@ from pathlib import Path
 from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
 from harness.surrogates.families import everything, family
-from harness.surrogates.spec import ModelError, ModelSpec, parse
+from harness.surrogates.spec import MissingModel, ModelError, ModelSpec, parse
 from harness.truth.window import Simulation
 
-__all__ = ["GROUP", "ModelError", "ModelSpec", "fit", "forecasts", "load", "names", "parse", "resolve",
-           "source_digest"]  # fmt: skip
+__all__ = [
+    "GROUP",
+    "MissingModel",
+    "ModelError",
+    "ModelSpec",
+    "fit",
+    "forecasts",
+    "load",
+    "names",
+    "parse",
+    "protocol_of",
+    "resolve",
+    "source_digest",
+]
 
 GROUP = "physics_harness.surrogates"
 
@@ -56,6 +68,13 @@ def resolve(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
     return tuple(specs)
 
 
+def protocol_of(texts: Sequence[str]) -> str | None:
+    """The protocol that the first of these `--model` values brings along, None if none does."""
+    named = (parse(part).name for value in texts for part in value.split(",") if part.strip())
+    found = (family(name) for name in named)
+    return next((f.protocol for f in found if f is not None and f.protocol is not None), None)
+
+
 def _check(spec: ModelSpec) -> None:
     path, _, _ = spec.name.rpartition(":")
     if path.endswith(".py"):
@@ -69,7 +88,10 @@ def _check(spec: ModelSpec) -> None:
         raise ModelError(f"no checkpoint {spec.checkpoint!r} for model {spec.name!r}")
     found = family(spec.name)
     if found is not None:
-        found.require(spec)
+        try:
+            found.require(spec)
+        except ModelError as error:
+            raise MissingModel(str(error)) from error
 
 
 def fit(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:

@@ -14,6 +14,10 @@ class ModelError(ValueError):
     """A model that cannot be had: unknown name, missing or unfit weights."""
 
 
+class MissingModel(ModelError):
+    """Code or weights that a known model needs are not here; the message says how to get them."""
+
+
 @dataclass(frozen=True, order=True)
 class ModelSpec:
     """One `--model`, parsed.  `name` is a registered name or "path/file.py:Class"."""

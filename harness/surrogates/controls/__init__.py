@@ -101,6 +101,10 @@ _ROLLOUT = (
     "energy_budget[residual]",
     "energy_budget[cross_helicity]",
     "energy_budget[elsasser]",
+    "patch_imprint",
+    "intermittency[kurtosis]",
+    "intermittency[scaling]",
+    "intermittency[skewness]",
 )
 
 CONTROLS: Mapping[str, Control] = dict(
@@ -197,6 +201,8 @@ CONTROLS: Mapping[str, Control] = dict(
             "the thinnest cell has a negative density",
             faults.negative_cells,
             fires=["positivity"],
+            # around cells below zero lie cells barely above
+            implies=["intermittency[skewness]"],
         ),
         _control(
             "weak-velocity",
@@ -239,6 +245,26 @@ CONTROLS: Mapping[str, Control] = dict(
             fires=["equivariance[translation]"],
             # blocks know left from right as well
             implies=["equivariance[reflection]"],
+        ),
+        _control(
+            "comb",
+            "B and v are three times too strong at the wavenumbers of tokens of 4 cells",
+            faults.comb,
+            fires=["patch_imprint"],
+        ),
+        _control(
+            "clump",
+            "the density's modes, amplitudes kept, are in phase at one drifting point",
+            faults.clump,
+            fires=["intermittency[kurtosis]", "intermittency[scaling]", "intermittency[skewness]"],
+            # the density of the first step is not the truth's
+            implies=["step1_vrmse"],
+        ),
+        _control(
+            "void",
+            "the thinnest cell is all but empty",
+            faults.void,
+            fires=["intermittency[skewness]"],
         ),
         _control("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
     ]

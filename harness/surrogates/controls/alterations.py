@@ -180,6 +180,34 @@ def pile_up(field: Tensor, factor: float) -> Tensor:
     return inverse(torch.where(small, factor, 1.0) * forward(field), space)
 
 
+def gather(field: Tensor, centre: float) -> Tensor:
+    """All modes of a field in phase at one point: f_k -> |f_k| exp(-i k.x0).
+
+    x0 lies `centre` cells from the origin along every axis.  Kept: the mean and the energy of every
+    mode, hence each spectrum exactly; lost: every structure but one clump.  The Nyquist planes stay.
+
+    field: (x, y, z).
+    """
+    space = field.shape[-3:]
+    modes = forward(field)
+    k = wavevectors(space, nyquist=True, device=field.device)
+    on_nyquist = wavevectors(space, nyquist=False, device=field.device).ne(k).any(0)
+    angle = -2 * math.pi * centre / min(space) * k.sum(0)
+    return inverse(torch.where(on_nyquist, modes, torch.polar(modes.abs(), angle)), space)
+
+
+def imprint(field: Tensor, stride: int, factor: float) -> Tensor:
+    """Modes whose wavenumbers are multiples of N / stride along every axis, times `factor`.
+
+    Keeps means and solenoidality.
+    """
+    space = field.shape[-3:]
+    k = wavevectors(space, nyquist=True, device=field.device)
+    on_lattice = torch.remainder(k, min(space) / stride).eq(0).all(0)
+    on_lattice[0, 0, 0] = False
+    return inverse(torch.where(on_lattice, factor, 1.0) * forward(field), space)
+
+
 def dig_hole(density: Tensor, depth: float, sharpness: int = 4) -> Tensor:
     """Lowers the thinnest cell to -`depth` times the mean density, smoothly, and keeps the mass.
 

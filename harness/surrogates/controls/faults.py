@@ -29,6 +29,12 @@ BIG = 1024.0
 #: Amplitude of a velocity that is too weak.  Kinetic energy falls to 0.42 of the truth's: more than
 #: E_B/E_K varies among truth frames, less than the variance of one velocity component does.
 WEAK = 0.65
+#: Cells along each axis that a clump moves per step: it changes about as fast as the truth.
+DRIFT = 0.4
+#: Cells between tokens, and the factor of the amplitudes on their lattice.
+STRIDE, IMPRINT = 4, 3.0
+#: Density of the thinnest cell of a void over the mean.
+VOID = 1e-4
 #: First non-finite step.
 NAN_STEP = 10
 
@@ -136,6 +142,31 @@ def freeze(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
     if weight == 0:
         return read(before)
     return torch.lerp(read(before), read(before + 1), weight)
+
+
+def clump(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
+    """The density's modes keep their amplitudes and are all in phase at one point, which drifts.
+
+    The opposite of random phases.  Those would not do: a truth frame now and then comes so near to
+    Gaussian increments that W allows them.
+    """
+    frame, channels = read(step), layout.slice("density")
+    return _with(frame, channels, alter.gather(frame[channels], DRIFT * step))
+
+
+def void(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
+    """The thinnest cell is all but empty, and still positive."""
+    frame, channels = read(step), layout.slice("density")
+    return _with(frame, channels, alter.dig_hole(frame[channels], depth=-VOID))
+
+
+def comb(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
+    """B and v too strong at the wavenumbers of tokens of 4 cells."""
+    frame = read(step)
+    for name in ("magnetic_field", "velocity"):
+        channels = layout.slice(name)
+        frame = _with(frame, channels, alter.imprint(frame[channels], STRIDE, IMPRINT))
+    return frame
 
 
 def negative_cells(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:

@@ -1,0 +1,45 @@
+"""Strong events sit where turbulence puts them: in sheets, shocks and voids, at small scales."""
+
+import numpy as np
+import pytest
+
+from harness.diagnostics import series
+from harness.diagnostics.structure_functions import LEAST_LAGS
+from harness.jobs import rollout
+from harness.properties import property_test
+from harness.statistics import departure
+
+
+@property_test(
+    reads=[rollout()],
+    needs={"periodic"},
+    criteria=("kurtosis", "scaling", "skewness"),
+    control={
+        "kurtosis": "control:clump",
+        "scaling": "control:clump",
+        "skewness": "control:void",
+    },
+)
+def test_intermittency(record, criterion, ensemble, judge, note):
+    """Increments and densities are as unevenly distributed as the truth's.
+
+    From structure functions S_p(l) = <|u(x + l) - u(x)|^p> of every field, for l along and across
+    the local magnetic field.  Kurtosis: S_4 / S_2^2 at the smallest separation.  Scaling: zeta_4 /
+    zeta_2, the slope of ln S_4 on ln S_2, which is 2 without intermittency.  Skewness: that of ln
+    rho over the cells with rho > 0.
+    """
+    if criterion == "kurtosis":
+        kurtosis = series.ln_kurtosis
+        judge(departure(record, kurtosis), ensemble.width(kurtosis), "|d ln kurtosis|")
+    elif criterion == "scaling":
+        if record.data.sizes["lag"] < LEAST_LAGS:
+            pytest.skip(f"not applicable: {record.data.sizes['lag']} separations on this grid")
+        exponent = series.relative_exponent
+        judge(departure(record, exponent), ensemble.width(exponent), "|d zeta_4/zeta_2|")
+    else:
+        if "ln_density_skewness" not in record.data:
+            pytest.skip("not applicable: the data has no density")
+        left_out = record.pred["negative_density"].sel(step=record.data["structure_step"].values)
+        note["cells_without_logarithm"] = float(np.max(left_out.values))
+        skewness = series.ln_density_skewness
+        judge(departure(record, skewness), ensemble.width(skewness), "|d skewness of ln rho|")
