@@ -20,12 +20,13 @@ CHANCE = 4.0
     criteria=("slope", "shape", "pileup"),
     control={"slope": "control:blur", "shape": "control:blur", "pileup": "control:pile-up"},
 )
-def test_spectral_slope(record, criterion, protocol, ensemble, judge):
+def test_spectral_slope(record, criterion, protocol, ensemble, judge, note):
     """The perpendicular energy spectrum keeps slope, shape and tail.
 
     E(k_perp) of each field, summed over k_par.  Slope: least squares of ln E on ln k over the
     protocol's inertial range.  Shape: largest |ln(E_p / E_u)| over the shells that hold more than
     1e-6 of the truth's peak.  Pile-up: energy per mode in [3N/8, N/2) over that in [N/8, N/4).
+    Recorded beside the shape: the last shell up to which every channel is coherent with the truth.
     """
     if criterion == "slope":
         if protocol.inertial_range is None:
@@ -36,6 +37,8 @@ def test_spectral_slope(record, criterion, protocol, ensemble, judge):
         slope = series.slope(low, high)
         judge(departure(record, slope), ensemble.width(slope), "|d slope|")
     elif criterion == "shape":
+        reach = record.data["predicted_shell"].min("channel", skipna=False)
+        note["predicted_shell_first"], note["predicted_shell_last"] = map(float, reach[[0, -1]])
         width = ensemble.shape_width()
         distance = series.shape_distance(record.pred, record.truth)
         judge(distance, width, "max |ln(E_p/E_u)|")

@@ -5,8 +5,12 @@ import pytest
 import torch
 
 from harness.diagnostics import coherence, imprint, structure_functions
+from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
+from harness.record import Record
+from harness.rollout import roll
+from harness.statistics import Ensemble
 from tests import reference_diagnostics as reference
 from tests.test_diagnostics_measure import (
     ALIGNED,
@@ -18,6 +22,7 @@ from tests.test_diagnostics_measure import (
     frames,
     wave,
 )
+from tests.test_energy_budget import suite
 
 
 def agree(layout, shape, guide, stack, previous=None, tolerance=1e-6):
@@ -274,3 +279,46 @@ def test_a_shift_is_coherent_at_large_scales_only():
     gamma = coherence.coherence(found["co_spectrum"], found["spectrum"][1], found["spectrum"][0])
     assert (gamma[:, 1] > 0.8).all()
     assert (gamma[:, 7] < 0.5).all()
+
+
+@pytest.mark.parametrize(("declared", "judged"), [(0, [2, 3, 4, 6]), (4, [4]), (5, None), (1, None)])
+def test_the_stride_that_a_model_declares_is_the_one_that_is_judged(declared, judged):
+    """None: not applicable, as this grid of 24 cells has no such lattice."""
+    shape = (24, 24, 24)
+    measure = Measure(MHD, shape, ALIGNED)
+    stack, _ = frames(MHD, shape)
+    sources = [lambda step, frame=frame: frame for frame in stack]
+    data = roll(sources, ("truth", "prediction"), 2, measure, structure=(1, 2))
+    record = Record("", data.assign_attrs(token_stride=declared))
+    given, note = [], {}
+
+    def run():
+        suite("test_spectra").test_patch_imprint(
+            record, Ensemble((record,)), lambda *verdict: given.append(verdict), note
+        )
+
+    if judged is None:
+        with pytest.raises(pytest.skip.Exception, match=f"token stride {declared} is none of"):
+            run()
+        return
+    run()
+    figure, limit, *_ = given[0]
+    assert list(figure["stride"]) == list(limit["stride"]) == judged
+    assert (limit >= np.log(4)).all()
+
+
+def test_a_grid_without_tokens_or_scales_says_so():
+    shape = (6, 6, 6)
+    measure = Measure(FLOW, shape, ALIGNED)
+    stack, _ = frames(FLOW, shape)
+    sources = [lambda step, frame=frame: frame for frame in stack]
+    data = derive(
+        roll(sources, ("truth", "prediction"), 2, measure, structure=(1, 2)).assign_attrs(cells=216)
+    )
+    record = Record("", data.assign_attrs(token_stride=0))
+    nothing = (Ensemble((record,)), None, {})
+    with pytest.raises(pytest.skip.Exception, match="no token stride"):
+        suite("test_spectra").test_patch_imprint(record, *nothing)
+    for criterion, reason in (("scaling", "1 separations"), ("skewness", "no density")):
+        with pytest.raises(pytest.skip.Exception, match=reason):
+            suite("test_intermittency").test_intermittency(record, criterion, *nothing)

@@ -84,6 +84,22 @@ _GROWTH = (
     "div_b_ratio[stencil]",
     # the distance of two spectra compares energies, not energies over their sum
     "spectral_slope[shape]",
+    # both Elsasser energies hold the magnetic one
+    "energy_budget[elsasser]",
+)
+# What the growth of one magnetic component entails, by the modes with k_y = 0 that it may use.
+_GROWTH_ALONE = (
+    *_GROWTH,
+    # one component cannot outgrow the other by more than W and keep its own variance
+    "bounded_rollout",
+    # nor the other energies keep pace
+    "energy_budget[ratio]",
+    "energy_budget[residual]",
+    # the increments of B become those of a plane's worth of waves
+    "intermittency[kurtosis]",
+    "intermittency[scaling]",
+    # a lattice has more modes in that plane than their neighbours have
+    "patch_imprint",
 )
 _ROLLOUT = (
     "bounded_rollout",
@@ -127,8 +143,7 @@ CONTROLS: Mapping[str, Control] = dict(
             "B_y alone grows by exp(0.08 t), in every shell alike and without divergence",
             faults.one_component,
             fires=["perpendicular_isotropy"],
-            # one component cannot outgrow the other by more than W and keep its own variance
-            implies=["bounded_rollout", *_GROWTH],
+            implies=_GROWTH_ALONE,
         ),
         _control(
             "monopoles",
@@ -180,7 +195,7 @@ CONTROLS: Mapping[str, Control] = dict(
             faults.rounding_branch,
             fires=["fp64_invariance[outcome]"],
             # whichever component grows, it grows alone
-            implies=["perpendicular_isotropy", "bounded_rollout", *_GROWTH],
+            implies=["perpendicular_isotropy", *_GROWTH_ALONE],
             kind=FaultyArithmetic,
         ),
         _control("mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]),
