@@ -8,7 +8,7 @@ BIN := $(PYTHON_ENV)/bin
 export OMP_NUM_THREADS = 1
 export MKL_NUM_THREADS = 1
 
-.PHONY: bench test check env clean
+.PHONY: bench test check docs env clean
 
 bench: env
 	$(BIN)/pytest suites/ -n 2 $(ARGS)
@@ -20,6 +20,10 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy harness
+
+docs: env
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 env: $(PYTHON_ENV)/.installed
 

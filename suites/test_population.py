@@ -70,7 +70,7 @@ def test_survival(records, physics, note):
         return first_violation(margin["step"].values, margin.values, np.ones(len(margin)))
 
     ends = by_simulation(records, end)
-    horizon = records[0][0].window.steps
+    horizon = max(case.window.steps for case, _ in records)
     for name, steps in ends.items():
         note[name] = ", ".join("lasts" if step is None else str(step) for step in steps)
     curve = survival([step for steps in ends.values() for step in steps], horizon)

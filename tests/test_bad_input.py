@@ -164,3 +164,12 @@ except StoreError as error:
     )
     assert "StoreError cannot write record" in done.stdout, done.stderr
     assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_weights_that_cannot_be_read_are_one_sentence_for_each_test(toy_bench: Toy) -> None:
+    (toy_bench.folder / "half.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    assert toy_bench.pytest("--model", "fno-mini=half.safetensors") == 1
+    errors = [t for t in toy_bench.run.tests if t.outcome == "error"]
+    assert len(errors) == 7
+    assert all("half.safetensors is not a complete safetensors file" in t.message for t in errors)
+    assert "Traceback" not in toy_bench.output and "harness/surrogates" not in toy_bench.output

@@ -17,7 +17,7 @@ from harness.report import curves, realisations, rollouts, spread
 from harness.report.basins import basins, components
 from harness.results import Run
 from tests import chromium
-from tests.report_example import build_example
+from tests.report_example import HOSTILE, build_example
 from tests.test_report import data_of
 
 MAX_BYTES = 8_000_000
@@ -235,3 +235,18 @@ def test_a_browser_draws_bands_precisions_and_draws(tab: chromium.Tab, rich: tup
     assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
     assert tab.errors == []
     assert json.dumps(tab.dialogs) == "[]"
+
+
+def test_hostile_names_stay_text_beside_twins_and_draws(tab: chromium.Tab, tmp_path: Path) -> None:
+    with_twins_and_draws(tmp_path, build_example(tmp_path, hostile=True, simulations=1))
+    page = harness.report.build(tmp_path)
+    tab.open(page, 390)
+    for name in ("distance-plot", "realisation-plot"):
+        tab.evaluate(f"document.getElementById('{name}').scrollIntoView({{behavior: 'instant'}})")
+        tab.wait(f"!!document.getElementById('{name}').dataset.drawn")
+    options = tab.evaluate("document.getElementById('realisation-window').textContent")
+    assert HOSTILE[0] in options
+    assert HOSTILE[0] in tab.evaluate("document.querySelector('#distance-plot .legend').textContent")
+    assert tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert (tab.errors, tab.dialogs) == ([], [])

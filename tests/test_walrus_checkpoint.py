@@ -213,6 +213,7 @@ def test_a_fine_tuned_checkpoint_is_built_with_its_options(
     freqs[1].mul_(0.5)
     model.module.ape.normal_()
     prepared, arguments = model._prepare(example.window(), Draw(None))
+    prepared.causal_in_time = True  # every frame decoded, as the module as loaded does
     module = copy.deepcopy(model.module)
     module.jitter_patches = module.patch_jitterer.jitter_patches = False
     x = example.history((16, 16, 16)).float()[:, None]

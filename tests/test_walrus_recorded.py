@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,9 +20,9 @@ RECORD = json.loads(recorded.RECORD.read_text())
 
 
 def frames(
-    tmp_path: Path, n_history: int, draw: Draw = recorded.DRAW, tree: object = None
+    tmp_path: Path, n_history: int, draw: Draw = recorded.DRAW, tree: Any = None
 ) -> torch.Tensor:
-    configuration = config.read(example.write_config(tmp_path, tree or example.tree()))  # type: ignore[arg-type]
+    configuration = config.read(example.write_config(tmp_path, tree or example.tree()))
     given = arguments(configuration, example.simulation(recorded.SHAPE), torch.device("cpu"))
     step = stepper(recorded.network, given, samplewise, draw)
     history, made = recorded.history(n_history), []
@@ -33,7 +34,7 @@ def frames(
 
 
 @pytest.mark.parametrize("entry", RECORD["rollouts"], ids=lambda e: f"T{e['n_history']}")
-def test_frames_are_those_that_polymathics_code_made(entry: dict, tmp_path: Path) -> None:
+def test_frames_are_those_that_polymathics_code_made(entry: dict[str, Any], tmp_path: Path) -> None:
     assert recorded.digest(recorded.history(entry["n_history"])) == entry["input_sha256"]
     made = recorded.described(frames(tmp_path, entry["n_history"]))
     for mine, theirs in zip(made, entry["frames"], strict=True):

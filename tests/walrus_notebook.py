@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,6 +73,7 @@ def _package(name: str, folder: Path | None, **content: object) -> ModuleType:
     return module
 
 
+@cache
 def parts() -> tuple[Callable[..., Any], Any, Any]:
     """`rollout_model`, Polymathic's sample-wise normaliser, and their formatter."""
     root = source.folder()

@@ -51,8 +51,8 @@ def change(
         return Found(found, "by the published facts")
     if None not in verdicts:
         return Found("same", "the verdict alone is known")
-    unjudged = next(test for test in (before, after) if _kept(test) is None)
-    return Found(None, f"{unjudged.outcome} on one side")
+    unjudged = [test.outcome for test in (before, after) if _kept(test) is None]
+    return Found(None, f"{unjudged[0]} on {'both sides' if len(unjudged) == 2 else 'one side'}")
 
 
 def _kept(test: TestResult) -> bool | None:

@@ -204,7 +204,7 @@ def _case(
     if before.verdict and after.verdict:
         moved = after.verdict.figure - before.verdict.figure
         difference = moved if moved == moved else None  # two divergences: NaN
-    shared = facts[0].facts if facts else {}
+    shared = [n for n in facts[0].facts if n in before.values and n in after.values] if facts else []
     return Case(
         simulation=key.simulation,
         window=key.window,

@@ -29,7 +29,9 @@ INTERVENTIONS: Mapping[str, Intervention] = {
     "clamp": on_output("increments of 1/2 to 2 times the input's rms, per channel", limits.clamp),
     "noise": on_output("white noise of 1 % of each channel's fluctuation", noise.noise),
     "project-v": on_output(
-        "placebo: the projection of divfree, on v", projections.project_v, frozenset({"velocity"})
+        "placebo: the projection of divfree on v, which has a divergence",
+        projections.project_v,
+        frozenset({"velocity"}),
     ),
 }
 

@@ -44,7 +44,11 @@ def divfree(setting: Setting) -> Change:
 
 
 def project_v(setting: Setting) -> Change:
-    """The velocity loses its gradients: a placebo, as strong as `divfree` and beside the point."""
+    """The velocity loses its gradients: the operation of `divfree`, where no law asks for it.
+
+    A placebo for what a projection does to the magnetic field; not for the accuracy of a
+    compressible flow, whose velocity has gradients of its own.
+    """
     return _project(setting, "project-v", "velocity")
 
 

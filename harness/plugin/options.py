@@ -10,6 +10,7 @@ import torch
 from harness.numerics import DTYPES
 from harness.paths import ROOT
 from harness.plan import DEFAULT_MODELS, DEFAULT_PROTOCOL, Options
+from harness.surrogates import registry
 
 #: our options' destinations; giving one of them makes any run a physics run
 DESTINATIONS = (
@@ -47,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         dest="protocols",
         metavar="NAME",
-        help=f"recipe that cuts windows from data (default: {DEFAULT_PROTOCOL})",
+        help=f"recipe that cuts windows from data (default: {DEFAULT_PROTOCOL}, or the model's own)",
     )
     add("--data", type=Path, metavar="DIR", help="folder with The Well's data sets "
         "(default: $HARNESS_DATA, else the harness's cache)")  # fmt: skip
@@ -77,11 +78,12 @@ def options(config: pytest.Config) -> Options:
     trajectories = tuple(t.strip() for t in (get("trajectories") or "").split(",") if t.strip())
     if trajectories == ("0",):
         raise pytest.UsageError("--trajectories 0 leaves nothing to judge")
+    models = tuple(get("models") or DEFAULT_MODELS)
     return Options(
-        models=tuple(get("models") or DEFAULT_MODELS),
+        models=models,
         protocols=tuple(
             name.strip()
-            for value in get("protocols") or [DEFAULT_PROTOCOL]
+            for value in get("protocols") or [_protocol(models)]
             for name in value.split(",")
         ),
         data=get("data"),
@@ -92,6 +94,14 @@ def options(config: pytest.Config) -> Options:
         trajectories=trajectories,
         keep_fields=get("keep_fields"),
     )
+
+
+def _protocol(models: tuple[str, ...]) -> str:
+    """The protocol of a run that names none."""
+    try:
+        return registry.protocol_of(models) or DEFAULT_PROTOCOL
+    except registry.ModelError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _device(name: str) -> str:

@@ -16,6 +16,11 @@ from harness.plugin import session as sessions
 from harness.plugin.collection import case_of, property_of, suite_of
 from harness.plugin.fixtures import Finding, finding_of
 from harness.results import Outcome, RecordEntry, TestResult
+from harness.surrogates.minis import CheckpointError
+from harness.surrogates.registry import ModelError
+
+#: A model that cannot be had: the message says everything that a reader can mend.
+UNFIT = (ModelError, CheckpointError)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,6 +37,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     if report.failed and finding.outcome is not None and outcome == finding.outcome:
         # Broken physics is no broken code: the figure and the statement, not a traceback.
         report.longrepr = _explanation(item, finding)
+    elif report.failed and call.excinfo is not None and call.excinfo.errisinstance(UNFIT):
+        # Nor are weights that cannot be read: every test of the model would print the same trace.
+        report.longrepr = str(call.excinfo.value)
     result = _result(item, case, finding, outcome, report)
     # New attributes of plain types survive the way from a worker to the controller.
     vars(report)["physics"] = result.model_dump(mode="python")

@@ -74,18 +74,38 @@ def headline(comparison: Comparison) -> str:
 def rows(comparison: Comparison) -> list[Row]:
     """One row per criterion."""
     several = len({criterion.protocol for criterion in comparison.criteria}) > 1
-    return [
-        Row(
-            name=f"{one.protocol}/{one.title()}" if several else one.title(),
-            counts=one.counts(),
-            before=_median([case.before.figure for case in one.cases if case.before]),
-            after=_median([case.after.figure for case in one.cases if case.after]),
-            difference=spread(one.inference),
-            detectable=detectable(one.inference),
-            decision=decision(one.inference),
+    found = []
+    for one in comparison.criteria:
+        name, before, after = _medians(one)
+        found.append(
+            Row(
+                name=f"{one.protocol}/{name}" if several else name,
+                counts=one.counts(),
+                before=before,
+                after=after,
+                difference=spread(one.inference),
+                detectable=detectable(one.inference),
+                decision=decision(one.inference),
+            )
         )
-        for one in comparison.criteria
-    ]
+    return found
+
+
+def _medians(one: Criterion) -> tuple[str, str, str]:
+    """Name of the figure and its medians; of a published value where a side has no figure."""
+    pairs = [(c.before.figure, c.after.figure) for c in one.cases if c.before and c.after]
+    if pairs:
+        return one.title(), _median([a for a, _ in pairs]), _median([b for _, b in pairs])
+    values: dict[str, list[tuple[float, float]]] = {}
+    for case in one.cases:
+        for name, (before, after) in case.noted.items():
+            if isinstance(before, float) and isinstance(after, float):
+                values.setdefault(name, []).append((before, after))
+    if not values:
+        return one.title(), number(None), number(None)
+    name, noted = max(values.items(), key=lambda item: len(item[1]))
+    title = f"{one.title()} {name}"
+    return title, _median([a for a, _ in noted]), _median([b for _, b in noted])
 
 
 def _median(figures: Sequence[float]) -> str:
@@ -134,6 +154,12 @@ def gate(found: Comparisons) -> str:
 
 def columns(comparison: Comparison) -> str:
     """What the columns of the table mean."""
+    if not _inferred(comparison):
+        return (
+            "Changes are facts: both sides saw the same trajectories. Nothing is inferred: "
+            + ", ".join(dict.fromkeys(one.inference.reason for one in comparison.criteria))
+            + "."
+        )
     return (
         "Changes are facts: both sides saw the same trajectories. Figures are medians over windows; "
         "a difference is per simulation, in limits of the criterion "
@@ -278,8 +304,10 @@ def noted(case: Case) -> list[str]:
 
 
 def _shown(figure: float) -> str:
-    return number(figure) if math.isfinite(figure) else "diverged"
+    return number(figure) if math.isfinite(figure) else "not finite"
 
 
 def _value(value: float | str | None) -> str:
+    if value is None:
+        return "never"
     return value if isinstance(value, str) else number(value)

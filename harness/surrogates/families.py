@@ -27,6 +27,7 @@ class Family:
     require: raises ModelError, before anything runs, if something that it needs is not here.
     fits: raises ModelError, before anything runs, if it does not fit the run's simulations.
     forecasts: asked before a run how long it takes (`harness.surrogates.forecast`).
+    protocol: of a run that names none, for a model that was not made for the embedded truth.
     """
 
     summary: str
@@ -34,16 +35,17 @@ class Family:
     require: Callable[[ModelSpec], object] = lambda spec: None
     fits: Callable[[ModelSpec, Sequence[Simulation]], object] = lambda spec, simulations: None
     forecasts: bool = False
+    protocol: str | None = None
 
 
-def _in(module: str, summary: str) -> Family:
+def _in(module: str, summary: str, protocol: str | None = None) -> Family:
     """A family whose module has functions `load`, `require` and `fits`."""
 
     def late(function: str) -> Callable[..., Any]:
         path = f"harness.surrogates.{module}"
         return lambda *arguments: getattr(import_module(path), function)(*arguments)
 
-    return Family(summary, late("load"), late("require"), late("fits"))
+    return Family(summary, late("load"), late("require"), late("fits"), protocol=protocol)
 
 
 def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -92,19 +94,26 @@ def _checkpoint(spec: ModelSpec) -> Path | None:
     return Path(spec.checkpoint) if spec.checkpoint else None
 
 
+#: The study's models, all of MHD_64, and its main text's protocol.
+STUDY = "mhd64-early"
+
 #: Every family by name.  A name that ends in ":" is a prefix; what follows it is the family's to read.
 FAMILIES: dict[str, Family] = {
     "fno-mini": Family("shipped Fourier neural operator, embedded MHD, 3 frames", _mini),
     "conv-mini": Family("shipped convolutional network, embedded MHD, 1 frame", _mini),
+    "revin-mini": Family(
+        "shipped: fno-mini's network in units of its own past, as Walrus; 3 frames", _mini
+    ),
     "walrus-pt": Family(
         "Polymathic's Walrus 1.3B, released weights or =CHECKPOINT",
         _walrus,
         _walrus_is_here,
         forecasts=True,
+        protocol=STUDY,
     ),
-    "fno-scratch": _in("well_models", "the study's FNO, trained on 1 % of MHD_64 at M_A = 0.7"),
-    "fno-ft": _in("well_models", "the study's FNO, pretrained at M_A = 2, then fine-tuned"),
-    "fno-pretrained": _in("well_models", "the study's FNO, pretrained at M_A = 2 only"),
+    "fno-scratch": _in("well_models", "the study's FNO, trained on 1 % of MHD_64 at M_A = 0.7", STUDY),
+    "fno-ft": _in("well_models", "the study's FNO, pretrained at M_A = 2, then fine-tuned", STUDY),
+    "fno-pretrained": _in("well_models", "the study's FNO, pretrained at M_A = 2 only", STUDY),
     "well-fno": _in("well_models", "The Well's FNO for the data set, or =FOLDER"),
     "well-tfno": _in("well_models", "The Well's TFNO, likewise"),
     "well-unet-classic": _in("well_models", "The Well's classic U-Net, likewise"),

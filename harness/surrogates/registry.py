@@ -30,6 +30,7 @@ __all__ = [
     "load",
     "names",
     "parse",
+    "protocol_of",
     "resolve",
     "source_digest",
 ]
@@ -65,6 +66,13 @@ def resolve(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
         if labels.count(label) > 1:
             raise ModelError(f"two models have the label {label!r}; rename one checkpoint")
     return tuple(specs)
+
+
+def protocol_of(texts: Sequence[str]) -> str | None:
+    """The protocol that the first of these `--model` values brings along, None if none does."""
+    named = (parse(part).name for value in texts for part in value.split(",") if part.strip())
+    found = (family(name) for name in named)
+    return next((f.protocol for f in found if f is not None and f.protocol is not None), None)
 
 
 def _check(spec: ModelSpec) -> None:

@@ -2,8 +2,9 @@
 
 Both follow the truth but for one mechanism, and grow in B_y alone; from outside they look alike.
 Interventions tell them apart: `divfree`, `lowpass` and `notch` cure the lattice and do nothing to
-the feedback, which only `clamp` stops.  An experiment on a real model
-that answers like one of them points to that mechanism.
+the feedback, which `clamp` stops.  (`clip` holds the amplitude of either, whatever feeds it, and
+`symmetrize` says nothing here: a toy knows the truth in one orientation only.)  A real model that
+answers like one of them has that mechanism among the suspects.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The trained model made ready for one rollout: same weights, same function, less around it.
 
-What goes: checkpointing of activations (it stashes random states even without gradients) and
-stochastic depth (the identity).  What is computed once instead of in every block of every step: the
-angles of the rotary embedding, in the model's own precision, and the biases of time attention.  What
-is pinned: the epsilon of the normalisation layers, which otherwise follows the precision.
+What goes: checkpointing of activations (it stashes random states even without gradients), stochastic
+depth (the identity), and decoding the frames before the last, which nobody reads.  What is computed
+once instead of in every block of every step: the angles of the rotary embedding, in the model's own
+precision, and the biases of time attention.  What is pinned: the epsilon of the normalisation
+layers, which otherwise follows the precision.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ def prepare(
     """
     ready: Any = share(module)
     ready.gradient_checkpointing_freq = 0
+    ready.causal_in_time = False  # decides only whether frames before the last are decoded
     ready.jitter_patches = ready.patch_jitterer.jitter_patches = jitter
     for block in ready.blocks:
         block.gradient_checkpointing = False

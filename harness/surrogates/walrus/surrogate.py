@@ -139,15 +139,14 @@ def stepper(
     scales: normalisation.Normalisation,
     draw: Draw,
 ) -> Stepper:
-    """One step u(t+1) = u(t) + d net( u / r ) of a network that maps (T, 1, C, *space) to the same,
-    or to its last frame only.
+    """Steps u(t+1) = u(t) + d net( u / r ); net maps (T, 1, C, *space) to one or more frames, of which
+    the last is the increment.
     """
 
     def step(history: Tensor, number: int) -> Tensor:
         r, d = scales(history)
         with draws.numbers(draw, number):
             increments = network((history / r)[:, None], *arguments)
-        # A network that is causal in time answers for every frame of the history.
         return history[-1] + increments[-1, 0].to(history.dtype) * d
 
     return step

@@ -1,0 +1,45 @@
+"""Population figures agree with the cases that they summarise."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.paths import ROOT
+from harness.results import TestResult
+from harness.statistics.survival import first_violation
+from tests.conftest import Toy
+
+
+def of(toy: Toy, prop: str, criterion: str = "") -> list[TestResult]:
+    return [t for t in toy.run.tests if (t.property, t.criterion) == (prop, criterion)]
+
+
+def test_population_figures_are_those_of_the_cases(toy_bench: Toy) -> None:
+    suites = ROOT / "suites"
+    toy_bench.model(0.0, body="frame[2] *= 1.3 ** number")
+    toy_bench.pytest(
+        str(suites / "test_errors.py"), str(suites / "test_growth.py"), "--no-baselines",
+        suites=str(suites / "test_population.py"),
+    )  # fmt: skip
+    (survival,) = of(toy_bench, "survival")
+    ends: dict[str, list[str]] = {}
+    for case in of(toy_bench, "bounded_rollout"):
+        verdict = case.verdict
+        assert verdict is not None
+        step = first_violation(verdict.steps, verdict.curve, verdict.limit_curve)
+        ends.setdefault(str(case.simulation), []).append("lasts" if step is None else str(step))
+    assert {name: survival.values[name] for name in ends} == {n: ", ".join(s) for n, s in ends.items()}
+    every = [step for steps in ends.values() for step in steps]
+    assert survival.values["surviving"] == every.count("lasts") / len(every) < 1
+    assert survival.values["windows"] == len(every)
+
+    for convention in ("seed", "well", "joint"):
+        (typical,) = of(toy_bench, "population", f"step1_vrmse_{convention}")
+        windows: dict[str, list[float]] = {}
+        for case in of(toy_bench, "step1_vrmse"):
+            value = case.values[f"vrmse_{convention}"]
+            windows.setdefault(str(case.simulation), []).append(float(value or 0))
+        means = [np.mean(values) for values in windows.values()]
+        assert typical.values["median"] == np.median(means)
+        assert typical.values["coverage"] == 1 - 2.0 ** (1 - len(means))
+        assert typical.outcome == "recorded"

@@ -1,0 +1,99 @@
+"""`pytest --model walrus-pt` from a missing checkpoint to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.plugin import preflight
+from harness.surrogates import forecast, registry
+from harness.surrogates.forecast import Forecasting, spoken
+from harness.surrogates.registry import ModelError
+from harness.surrogates.walrus import places, source
+from tests import toy
+from tests import walrus_example as example
+from tests.conftest import Toy
+
+
+@pytest.fixture
+def bench16(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """The miniature benchmark on the smallest grid that Walrus takes."""
+    monkeypatch.setattr(toy, "CELLS", 16)
+    monkeypatch.delenv(places.VARIABLE, raising=False)
+    monkeypatch.setenv("HF_HOME", str(pytester.path / "hf"))
+    return Toy(pytester, monkeypatch)
+
+
+def test_missing_weights_and_data_end_the_run_before_it_starts(bench16: Toy) -> None:
+    """One screen for both, and the data that is there is not complained about."""
+    assert bench16.pytest("--model", "walrus-pt", "--protocol", "mhd64-early") == 4
+    assert "walrus-pt cannot run yet" in bench16.output
+    assert "harness fetch walrus-pt" in bench16.output
+    assert str(bench16.folder / "cache/models/walrus-pt") in bench16.output
+    assert "of MHD_64, split test" in bench16.output and "71.6 GB" in bench16.output
+    assert "of toy" not in bench16.output
+    assert not list((bench16.folder / "cache").rglob("*.nc"))
+
+
+def test_missing_code_and_weights_are_named_together(
+    bench16: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> Path:
+        raise example.WalrusError("not installed")
+
+    monkeypatch.setattr(source, "folder", absent)
+    with pytest.raises(ModelError, match=r"(?s)not installed.*harness fetch walrus-pt"):
+        registry.resolve(["walrus-pt"])
+
+
+def test_walrus_brings_its_protocol_along() -> None:
+    assert registry.protocol_of(("fno-mini", "walrus-pt=x.pt+divfree")) == "mhd64-early"
+    assert registry.protocol_of(("fno-mini,conv-mini",)) is None
+
+
+@example.needs_source
+def test_a_grid_that_walrus_cannot_take_ends_the_run_too(toy_bench: Toy) -> None:
+    folder = example.write_checkpoint(toy_bench.folder / "tiny")
+    assert toy_bench.pytest("--model", f"walrus-pt={folder}") == 4
+    assert "Walrus cannot take 8 points along x (periodic)" in toy_bench.output
+    assert "16, 64, 128, 256, 512 points work" in toy_bench.output
+
+
+@example.needs_source
+def test_hours_are_spent_only_if_the_device_is_named(
+    bench16: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "LIMIT", 1e-3)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    folder = example.write_checkpoint(bench16.folder / "tiny")
+    arguments = ("--model", f"walrus-pt={folder}", "--steps", "2", "--trajectories", "1")
+    assert bench16.pytest(*arguments, "--device", "auto") == 4
+    assert "say --device cpu if you mean it" in bench16.output
+    assert "one rollout of each of 1 windows (2 steps)" in bench16.output
+    assert not list((bench16.folder / "cache").rglob("*.nc"))
+    assert bench16.pytest(*arguments, "-k", "offset and not offsets") == 0, bench16.output
+    assert "walrus-pt.tiny on cpu in fp32: about" in bench16.output
+    (model,) = [m for m in bench16.run.models if m.name == "walrus-pt.tiny"]
+    assert model.n_history == 3
+    assert "walrus-pt.tiny keeps every judged property" in bench16.output
+
+
+def test_a_forecast_asks_once_for_each_kind_of_window() -> None:
+    asked = []
+
+    class Slow:
+        def seconds_per_step(self, window: object, device: torch.device, precision: str) -> float:
+            asked.append(window)
+            return 2.0
+
+    windows = [example.window(steps=5), example.window((64, 16, 16), steps=3), example.window(steps=4)]
+    assert isinstance(Slow(), Forecasting)
+    assert forecast.seconds(Slow(), windows, torch.device("cpu"), "fp32") == 24.0
+    assert len(asked) == 2
+
+
+def test_durations_in_words() -> None:
+    words = [spoken(s) for s in (0.034, 4.2, 55, 150, 4000, 9000, 400000)]
+    assert words == ["0.034 s", "4.2 s", "55 s", "2 min", "67 min", "2 h", "5 days"]
