@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness import jobs, paths
 from harness.properties import Windows
+from harness.suggest import unknown
 from harness.surrogates import registry
 from harness.surrogates.registry import ModelSpec
 from harness.truth import files, protocols, simulate, well
@@ -179,7 +180,11 @@ def _missing_data(options: Options) -> list[str]:
 
 
 def how_to_get(error: MissingData, root: Path) -> str:
-    """The command that brings a data set of The Well."""
+    """The command that brings a data set of The Well; for any other, the nearest of its names."""
+    from the_well.data.utils import WELL_DATASETS  # imports much, and only a failure needs it
+
+    if error.dataset not in WELL_DATASETS:
+        return unknown("data set of The Well", str(error.dataset), sorted(WELL_DATASETS))
     command = f"harness fetch {error.dataset} --split {error.split} --data {root}"
     size = SIZES.get(str(error.dataset), "add --dry-run to see its size first")
     return f"get it with: {command}\n({size})"

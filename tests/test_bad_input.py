@@ -29,6 +29,8 @@ from tests.conftest import Toy
         (("--model", "toy.py:Shift,./toy.py:Shift"), "two models have the label"),
         (("--protocol", "simulatd"), "did you mean simulated"),
         (("--protocol", "absent.toml"), "absent.toml"),
+        (("--protocol", "well-t17=activ_matter"), "did you mean active_matter"),
+        (("--protocol", "well-t17"), "well-t17=DATASET"),
         (("--trajectories", "wave7"), "did you mean"),
         (("--trajectories", "0"), "nothing to judge"),
         (("--steps", "0"), "at least 1"),
