@@ -13,6 +13,8 @@ import xarray as xr
 from scipy.stats import binom
 
 import harness.report
+from harness.jobs import rollout
+from harness.properties import declared, property_test
 from harness.report import curves, realisations, rollouts, spread
 from harness.report.basins import basins, components
 from harness.results import Run
@@ -176,6 +178,38 @@ def test_a_diverged_twin_ends_at_its_last_finite_step(tmp_path: Path) -> None:
     rows = realisations.precisions(whole, records)
     (row,) = [r for r in rows if (r.model, r.label) == ("conv-mini", "s3-w1")]
     assert row.last_step == 40
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+def test_formulas_and_the_line_that_records_a_repair_are_on_the_page(tmp_path: Path) -> None:
+    run = build_example(tmp_path, simulations=1)
+    tests = [t.model_copy(update={"formula": f"f = {t.property} < 1"}) for t in run.tests]
+    run.model_copy(update={"tests": tuple(tests)}).save(tmp_path)
+    page = harness.report.build(tmp_path).read_text(encoding="utf-8")
+    for name in {t.property for t in tests}:
+        assert f'<p class="formula">f = {name} &lt; 1</p>' in page
+    line = "pytest suites/ --model fno-mini,conv-mini -n 2 --update-baselines"
+    assert f"1 repaired; once nothing else is red record it: <code>{line}</code>" in page
+
+
+def test_a_declared_property_keeps_its_formula() -> None:
+    @property_test(reads=[rollout()])
+    def test_thing(record: object) -> None:
+        """Something is
+        conserved.
+
+        s = sum x,
+        over all cells.
+
+        Nothing else.
+        """
+
+    found = declared(test_thing)
+    assert found is not None
+    assert found.statement == "Something is conserved."
+    assert found.formula == "s = sum x, over all cells. Nothing else."
 
 
 # -- the whole page ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from harness.report.realisations import distances, precisions, realisations
 from harness.report.rollouts import Rollout, principal
 from harness.report.sections import Section, ids, sections
 from harness.report.story import Story
-from harness.report.text import counted, duration, listing, number
+from harness.report.text import counted, duration, listing, number, recording
 from harness.results import Run
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,6 +54,7 @@ def render(
             red=red_outcomes(run),
             red_counts=[pair for pair in counts(run) if pair[0].outcome in red_outcomes(run)],
             unreported=unreported(run),
+            recording=recording(run.provenance.command),
             matrix=matrix(run, ids(run)),
             sections=found,
             basins=basins,
