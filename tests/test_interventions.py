@@ -17,7 +17,8 @@ from harness.interventions.filters import lowpass, notch
 from harness.interventions.limits import clamp, clip
 from harness.interventions.noise import noise
 from harness.interventions.projections import divfree, project_v, restore, solenoidal
-from harness.interventions.symmetry import rotate, symmetrize
+from harness.interventions.symmetry import symmetrize
+from harness.probes.symmetry import rotation
 from harness.rollout import Rolled
 from harness.surrogates.base import Draw, ModuleSurrogate
 from harness.truth import well
@@ -248,6 +249,10 @@ def lopsided(history: Tensor, step: int) -> Tensor:
     """A model without any symmetry."""
     ramp = torch.arange(6.0, dtype=history.dtype).view(6, 1)
     return history[-1].roll(1, -2).square() * ramp + history[-1].roll(1, 0) + step
+
+
+def rotate(state: Tensor, layout: FieldLayout, plane: tuple[int, int], turns: int) -> Tensor:
+    return rotation(layout.spatial, plane, turns % 4)(state, layout)
 
 
 def test_rotation_turns_positions_and_vectors() -> None:

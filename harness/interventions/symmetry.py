@@ -5,31 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.fields import FieldLayout
 from harness.interventions.setting import Setting
+from harness.probes.symmetry import rotation
 from harness.surrogates.base import Stepper
-
-
-def rotate(state: Tensor, layout: FieldLayout, plane: tuple[int, int], turns: int) -> Tensor:
-    """A state rotated by `turns` quarter turns, (R u)(x) = R u(R^-1 x).
-
-    state: (..., C, *space).  plane: the two spatial axes a, b of the rotation, which takes a to b.
-    Cells go to cells: the rotation is about the middle of the box, and keeps blocks of cells
-    together.  Velocity and magnetic field turn alike, an axial vector being a vector under
-    rotations.  Exact: no arithmetic but signs.
-    """
-    first, second = plane
-    space = state.ndim - layout.spatial
-    turned = torch.rot90(state, turns, (space + first, space + second)).clone()
-    for name, rank in zip(layout.names, layout.ranks, strict=True):
-        if rank == 1:
-            start = layout.slice(name).start
-            a, b = (turned.select(space - 1, start + axis).clone() for axis in plane)
-            for _ in range(turns % 4):
-                a, b = -b, a
-            turned.select(space - 1, start + first).copy_(a)
-            turned.select(space - 1, start + second).copy_(b)
-    return turned
 
 
 def symmetrize(stepper: Stepper, setting: Setting) -> Stepper:
@@ -52,15 +30,13 @@ def symmetrize(stepper: Stepper, setting: Setting) -> Stepper:
             f"the intervention 'symmetrize' cannot rotate a grid of {shape} about axis {along}"
         )
 
+    turns = [rotation(3, (first, second), number) for number in range(4)]
+    back = [turns[0], *reversed(turns[1:])]
+
     def step_to(history: Tensor, step: int) -> Tensor:
         answers = [
-            rotate(
-                stepper(rotate(history, layout, (first, second), turns), step),
-                layout,
-                (first, second),
-                -turns,
-            )
-            for turns in range(4)
+            undo(stepper(turn(history, layout), step), layout)
+            for turn, undo in zip(turns, back, strict=True)
         ]
         return torch.stack(answers).mean(0)
 

@@ -126,6 +126,20 @@ def group(
     return Group(tuple(found), {f: reasons[f] for f in FAMILIES if f not in there})
 
 
+def rotation(spatial: int, plane: tuple[int, int], turns: int) -> Symmetry:
+    """`turns` quarter turns in the plane of two axes i and j: e_i -> e_j -> -e_i.
+
+    The inverse of t turns is 4 - t of them.  Cells go to cells, about the middle of the box.
+    """
+    i, j = plane
+    order, signs = list(range(spatial)), [1] * spatial
+    for _ in range(turns):
+        order[i], order[j] = order[j], order[i]
+        signs[i], signs[j] = -signs[j], signs[i]
+    axis = "" if spatial == 2 else f" about {AXES[3 - i - j]}"
+    return _map(f"rotation by {90 * turns}{axis}", "rotation", order, signs)
+
+
 def expected_number(layout: FieldLayout) -> int:
     """Number of symmetries of a periodic cube about a guide field along an axis, for estimates."""
     rotations = 3 if layout.spatial == 2 or "magnetic_field" in layout else 9
@@ -138,15 +152,9 @@ def _rotations(alike: Sequence[tuple[int, float]], b0: np.ndarray) -> Iterator[S
         # Across the plane there is no axis in 2D, and no guide field can lie along it.
         if np.hypot(b0[i], b0[j]) > ALIGNED * np.linalg.norm(b0):
             continue
-        axis = "" if spatial == 2 else f" about {AXES[3 - i - j]}"
         for turns in (1, 2, 3):
-            if turns != 2 and alike[i] != alike[j]:
-                continue
-            order, signs = list(range(spatial)), [1] * spatial
-            for _ in range(turns):  # e_i -> e_j -> -e_i
-                order[i], order[j] = order[j], order[i]
-                signs[i], signs[j] = -signs[j], signs[i]
-            yield _map(f"rotation by {90 * turns}{axis}", "rotation", order, signs)
+            if turns == 2 or alike[i] == alike[j]:
+                yield rotation(spatial, (i, j), turns)
 
 
 def _reflections(spatial: int, b0: np.ndarray) -> Iterator[Symmetry]:
