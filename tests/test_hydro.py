@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 import torch
 from the_well.data import WellDataset
 
+from harness.paths import ROOT
+from harness.results import Run
 from harness.truth import hydro, well
 from harness.truth.hydro import ACROSS, FLOWS, Flow
 
@@ -74,3 +79,37 @@ def test_a_finished_file_is_kept(root: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hydro, "SEEDS", {"test": (0, 1)})
         assert [f.name for f in hydro.ensure(root, tuple(SHORT), not_made)] == [f.name for f in FLOWS]
+
+
+NEVER = "not applicable: the data has no magnetic_field"
+WALLS = "the box is not periodic"
+
+
+@pytest.mark.parametrize("name", ["hydro_2d", "hydro_3d_walls"])
+def test_the_suites_judge_what_makes_sense_and_say_what_does_not(name: str, tmp_path: Path) -> None:
+    """`stranger` is the truth of another simulation, so whatever it trips but step 1 is an alarm."""
+    (flow,) = (replace(flow, spin_up=2, frames=20) for flow in FLOWS if flow.name == name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hydro, "SEEDS", {"test": (0, 1)})
+        hydro.ensure(tmp_path, (flow,))
+    command = [
+        sys.executable, "-m", "pytest", "suites/", "-q", "-n0", "--no-baselines",
+        "--protocol", f"well-t17={name}", "--data", str(tmp_path), "--trajectories", "1",
+        "--model", "stranger,persistence", "--reports", str(tmp_path / "reports"),
+    ]  # fmt: skip
+    environment = os.environ | {"HARNESS_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    run = Run.load(tmp_path / "reports" / "latest")
+    assert not [t.message for t in run.tests if t.outcome in ("error", "missing")], done.stdout
+    own = {(t.property, t.criterion): t for t in run.tests if t.model == "stranger"}
+    judged = {prop for (prop, _), t in own.items() if t.verdict is not None}
+    assert {"step1_vrmse", "bounded_rollout", "liveness", "mass", "positivity"} <= judged
+    assert [t.property for t in own.values() if t.outcome == "violated"] == ["step1_vrmse"]
+    reasons = {key: t.message for key, t in own.items() if t.outcome == "not-applicable"}
+    assert NEVER in reasons["div_b_ratio", "spectral"]
+    if flow.walls:
+        assert WALLS in reasons["spectral_slope", "shape"]
+        assert WALLS in reasons["intermittency", "kurtosis"]
+    else:
+        assert {"spectral_slope", "intermittency"} <= judged
+    assert (tmp_path / "reports" / "latest" / "report.html").is_file()
