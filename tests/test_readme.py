@@ -31,7 +31,7 @@ def test_the_shown_model_runs_under_the_real_suites(toy_bench: Toy) -> None:
     assert code in (0, 1), toy_bench.output
     tests = [t for t in toy_bench.run.tests if t.model == "my_model.MyModel.weights"]
     assert not [t for t in tests if t.outcome == "error"], toy_bench.output
-    assert len({t.property for t in tests if t.verdict is not None}) == 10
+    assert len({t.property for t in tests if t.verdict is not None}) == 13
     (model,) = [m for m in toy_bench.run.models if m.name == "my_model.MyModel.weights"]
     assert model.parameters == 7 * 7 * 27 + 7
 
