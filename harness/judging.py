@@ -126,9 +126,17 @@ def tolerance(verdict: Verdict) -> float | None:
     return max(RELATIVE_TOLERANCE * verdict.figure, LIMIT_TOLERANCE * (verdict.limit or 0.0))
 
 
+def ended(verdict: Verdict) -> int | None:
+    """First step at which a figure that is not finite ceased to be: the rollout's end, or its own.
+
+    A ratio, or the root of a negative mean density, may be undefined while the rollout goes on.
+    """
+    return min((s for s in (verdict.diverged_at, verdict.step) if s is not None), default=None)
+
+
 def expectation(verdict: Verdict, source: str) -> Expectation:
     """The baseline entry that records this verdict."""
-    step = verdict.diverged_at if not math.isfinite(verdict.figure) else verdict.step
+    step = verdict.step if math.isfinite(verdict.figure) else ended(verdict)
     return Expectation(
         verdict="passed" if kept(verdict) else "violated",
         figure=verdict.figure,
@@ -149,11 +157,8 @@ def worse(verdict: Verdict, entry: Expectation) -> bool:
     if entry.figure is None:
         return False
     if not math.isfinite(entry.figure):
-        return (
-            verdict.diverged_at is not None
-            and entry.step is not None
-            and verdict.diverged_at < math.floor(0.9 * entry.step)
-        )
+        end = None if math.isfinite(verdict.figure) else ended(verdict)
+        return end is not None and entry.step is not None and end < math.floor(0.9 * entry.step)
     if not math.isfinite(verdict.figure):
         return True
     bound = entry.figure + (entry.tolerance or 0.0)
@@ -216,9 +221,11 @@ def _shown(value: float | str) -> str:
 def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> str:
     """One line, figure first: `div_b_ratio[spectral] D = 0.82 > 0.03 at step 50 (baseline 0.81)`."""
     if not math.isfinite(verdict.figure):
-        text = f"{name} {verdict.unit} diverged"
-        if verdict.diverged_at is not None or verdict.step is not None:
-            text += f" at step {verdict.diverged_at or verdict.step}"
+        end = ended(verdict)
+        text = f"{name} {verdict.unit} "
+        text += "is not finite" if verdict.diverged_at is None else "diverged"
+        if end is not None:
+            text += f" at step {end}"
         text += f" (limit {verdict.limit:.3g})"
     else:
         sign = "<=" if kept(verdict) else ">"
@@ -228,8 +235,18 @@ def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> s
         if verdict.where:
             text += f" in {verdict.where}"
     if entry is not None and entry.figure is not None:
-        recorded = f"{entry.figure:.3g}" if math.isfinite(entry.figure) else "diverged"
-        text += f" (baseline {recorded})"
+        text += f" (baseline {_recorded(entry, verdict)})"
+    return text
+
+
+def _recorded(entry: Expectation, verdict: Verdict) -> str:
+    """The recorded figure; with its limit where that was another one, since margins are compared."""
+    assert entry.figure is not None
+    if not math.isfinite(entry.figure):
+        return f"not finite at step {entry.step}" if entry.step is not None else "not finite"
+    text = f"{entry.figure:.3g}"
+    if entry.limit and verdict.limit and f"{entry.limit:.2g}" != f"{verdict.limit:.2g}":
+        text += f" against {entry.limit:.3g}"
     return text
 
 
@@ -241,6 +258,6 @@ def describe_entry(entry: Expectation) -> str:
         facts = ", ".join(f"{name} {_shown(fact.value)}" for name, fact in entry.facts.items())
         return f"{entry.verdict}{' with ' if facts else ''}{facts} ({entry.source})"
     if not math.isfinite(entry.figure):
-        return f"diverged at step {entry.step}"
+        return f"not finite from step {entry.step} on"
     text = f"{entry.figure:.3g} {'>' if entry.verdict == 'violated' else '<='} {entry.limit:.3g}"
     return text if entry.step is None else f"{text} at step {entry.step}"

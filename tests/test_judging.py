@@ -39,7 +39,7 @@ def test_nan_is_a_violation_at_its_first_step() -> None:
     verdict = judging.judge(curve([0, 0.1, math.nan, 0.1, math.nan]), 1.0)
     assert (verdict.figure, verdict.step) == (math.inf, 2)
     assert not judging.kept(verdict)
-    assert "diverged at step 2" in judging.describe("x", verdict)
+    assert "is not finite at step 2" in judging.describe("x", verdict)
 
 
 def test_a_diverged_rollout_violates_from_then_on_whatever_the_figure() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def test_the_shown_model_runs_under_the_real_suites(toy_bench: Toy) -> None:
     tests = [t for t in toy_bench.run.tests if t.model == "my_model.MyModel.weights"]
     assert not [t for t in tests if t.outcome == "error"], toy_bench.output
     # Population properties and those that need the truth's integrator give no verdict here.
-    silent = {"population", "window_dependence", "growth_rate"}
+    silent = {"population", "population_divergence", "survival", "window_dependence", "growth_rate"}
     assert {t.property for t in tests} - {t.property for t in tests if t.verdict} == silent
     (model,) = [m for m in toy_bench.run.models if m.name == "my_model.MyModel.weights"]
     assert model.parameters == 7 * 7 * 27 + 7
@@ -62,9 +63,28 @@ def test_the_shown_commands_exist(word: str) -> None:
         assert target in get_command(app).commands  # type: ignore[attr-defined]
 
 
-def test_every_option_shown_is_known(pytester: pytest.Pytester) -> None:
+COMMANDS = re.findall(r"^    ((?:harness|pytest|make) [^#\n]*)", README, re.MULTILINE)
+
+
+def test_every_pytest_option_shown_is_known(pytester: pytest.Pytester) -> None:
     pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
     known = pytester.runpytest_inprocess("--help").stdout.str()
     assert "physics harness" in known
-    for option in sorted(set(re.findall(r"(?<!\S)`?(--[a-z-]+)", README))):
+    shown = {word for line in COMMANDS if line.startswith("pytest") for word in line.split()}
+    assert "--model" in shown
+    for option in sorted(word for word in shown if word.startswith("--")):
         assert option in known, option
+
+
+@pytest.mark.parametrize("line", [line.strip() for line in COMMANDS if line.startswith("harness")])
+def test_every_harness_command_shown_is_known_with_its_options(line: str) -> None:
+    from typer.main import get_command
+
+    from harness.cli import app
+
+    _, name, *rest = shlex.split(line)
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert known >= {word for word in rest if word.startswith("--")}

@@ -186,7 +186,7 @@ def gather(field: Tensor, centre: float) -> Tensor:
     x0 lies `centre` cells from the origin along every axis.  Kept: the mean and the energy of every
     mode, hence each spectrum exactly; lost: every structure but one clump.  The Nyquist planes stay.
 
-    field: (x, y, z).
+    field: (..., x, y, z), each component for itself.
     """
     space = field.shape[-3:]
     modes = forward(field)

@@ -145,13 +145,17 @@ def freeze(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
 
 
 def clump(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
-    """The density's modes keep their amplitudes and are all in phase at one point, which drifts.
+    """Modes of density and velocity keep their amplitudes and are in phase at drifting points.
 
     The opposite of random phases.  Those would not do: a truth frame now and then comes so near to
-    Gaussian increments that W allows them.
+    Gaussian increments that W allows them.  The velocity's point is half a box from the density's,
+    so that the kinetic energy stays.
     """
-    frame, channels = read(step), layout.slice("density")
-    return _with(frame, channels, alter.gather(frame[channels], DRIFT * step))
+    frame = read(step)
+    for name, start in (("density", 0.0), ("velocity", frame.shape[-1] / 2)):
+        channels = layout.slice(name)
+        frame = _with(frame, channels, alter.gather(frame[channels], start + DRIFT * step))
+    return frame
 
 
 def void(read: Read, layout: FieldLayout, step: int, steps: int) -> Tensor:
