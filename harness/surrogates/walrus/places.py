@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import paths
+from harness.hub.names import models_folder
 from harness.surrogates.walrus.errors import WalrusError
 
 REPOSITORY = "polymathic-ai/walrus"
@@ -30,7 +30,7 @@ class Files:
 
 def fetched() -> Path:
     """Where `harness fetch walrus-pt` puts the released checkpoint."""
-    return paths.cache() / "models" / "walrus-pt"
+    return models_folder() / "walrus-pt"
 
 
 def find(checkpoint: Path | None) -> Files:

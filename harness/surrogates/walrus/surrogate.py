@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.fields import MHD
-from harness.surrogates.base import TRAITS, Draw, ModuleSurrogate, Stepper
+from harness.surrogates.base import STOCHASTIC, TRAITS, Draw, ModuleSurrogate, Stepper
 from harness.surrogates.walrus import config as configs
 from harness.surrogates.walrus import (
     cost,
@@ -54,7 +54,7 @@ class Walrus(ModuleSurrogate):
     `Draw(None)` they are off, which the model was not trained for.
     """
 
-    traits = TRAITS | {"stochastic"}
+    traits = TRAITS | {STOCHASTIC}
 
     def __init__(
         self,
