@@ -78,7 +78,7 @@ def jobs(plan: Plan, declared: Property, case: Case) -> Iterator[Job]:
 
 def _has_fields(plan: Plan, declared: Property, case: Case) -> bool:
     window = case.window or plan.windows[case.protocol][0]
-    return declared.needs <= set(window.simulation.layout.names)
+    return declared.needs <= window.simulation.offers
 
 
 def table(rows: Iterable[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

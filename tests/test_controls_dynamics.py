@@ -13,15 +13,13 @@ from harness.fields import MHD
 from harness.probes.growth import leading_growth, mean_rate
 from harness.probes.noise import InputNoise
 from harness.probes.scales import sigma
-from harness.rollout import OneStep, Rolled
-from harness.surrogates.base import Draw
+from harness.rollout import Rolled, one_step
+from harness.surrogates.base import Draw, Stepper
 from harness.surrogates.controls import dynamics, load
 from harness.truth.well import Frames, scan
 from harness.truth.window import Window
 from tests import toy
 from tests.well_files import write_well_file
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -42,8 +40,9 @@ def rolled(name: str, window: Window, start: Tensor) -> list[Tensor]:
     return [source(step) for step in range(window.steps + 1)]
 
 
-def step_of(name: str, window: Window, precision: str = "fp64") -> OneStep:
-    return OneStep(load(name, [window.simulation]), window, CPU, Draw(None), precision)
+def step_of(name: str, window: Window, precision: str = "fp64") -> Stepper:
+    surrogate = load(name, [window.simulation])
+    return one_step(surrogate, window, history(window), Draw(None), precision)
 
 
 @pytest.mark.parametrize("name", ["noise-branch", "planted-growth"])

@@ -12,7 +12,8 @@ import pytest
 from harness.paths import ROOT
 from harness.properties import collect
 from harness.results import TestResult
-from harness.statistics import rate_bound, sign_test
+from harness.statistics import rate_bound
+from harness.statistics.detectability import sign_test
 from tests.conftest import Toy
 from tests.toy import PROTOCOL
 

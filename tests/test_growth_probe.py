@@ -19,8 +19,8 @@ from harness.probes.moments import Moments
 from harness.probes.noise import InputNoise
 from harness.probes.scales import norm, sigma
 from harness.probes.tangent import central, derivative_of, double_backward, forward
-from harness.rollout import OneStep
-from harness.surrogates.base import Draw
+from harness.rollout import one_step
+from harness.surrogates.base import Draw, Stepper
 from harness.surrogates.minis import load_mini
 from harness.truth.simulate import default_recipe, spin_up
 
@@ -242,18 +242,18 @@ def test_a_channel_that_does_not_vary_has_the_unit_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def mini_growth() -> tuple[Growth, Tensor, OneStep]:
+def mini_growth() -> tuple[Growth, Tensor, Stepper]:
     """conv-mini from the first frame of the embedded truth, along 20 steps."""
     frame = spin_up(default_recipe("test"), 0)
     mini = load_mini("conv-mini", None)
     # A model that asks nothing of its window.
-    step = OneStep(mini, None, torch.device("cpu"), Draw(), "fp64")  # type: ignore[arg-type]
+    step = one_step(mini, None, frame[None], Draw(), "fp64")  # type: ignore[arg-type]
     with torch.no_grad():
         return leading_growth(step, frame[None].double(), 20, True), frame, step
 
 
 def test_two_rollouts_of_a_shipped_mini_part_at_the_probed_rate(
-    mini_growth: tuple[Growth, Tensor, OneStep],
+    mini_growth: tuple[Growth, Tensor, Stepper],
 ) -> None:
     """The linear phase of an error, observed: without derivatives, from another direction."""
     found, frame, step = mini_growth
@@ -264,8 +264,10 @@ def test_two_rollouts_of_a_shipped_mini_part_at_the_probed_rate(
         for t in range(1, 21):
             near, far = step(near[None], t), step(far[None], t)
             apart.append(math.log(norm(far - near, unit)))
-    observed = np.diff(apart)[-8:].mean()
-    assert float(observed) == pytest.approx(mean_rate(found.rates)[0], rel=0.1, abs=0.01)
+    # The rate of a step changes along the rollout, for any vector: compared are the same steps, the
+    # last ones, when both vectors have turned into what grows fastest.
+    observed = np.diff(apart)[-4:].mean()
+    assert float(observed) == pytest.approx(float(found.rates[-4:].mean()), rel=0.15)
     # Another first vector: a band of directions grows nearly alike, so the vectors need not agree
     # (they are 79 degrees apart), but they are made of the same channels.
     content = ((far - near) / unit).square().flatten(1).mean(1)
@@ -275,7 +277,7 @@ def test_two_rollouts_of_a_shipped_mini_part_at_the_probed_rate(
 
 
 def test_the_probed_rate_is_near_that_of_the_later_blow_up_where_there_is_one(
-    mini_growth: tuple[Growth, Tensor, OneStep],
+    mini_growth: tuple[Growth, Tensor, Stepper],
 ) -> None:
     """`pytest suites/test_growth_rate.py --model conv-mini` shows it for every simulation."""
     found, frame, step = mini_growth

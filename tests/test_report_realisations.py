@@ -195,7 +195,7 @@ def test_formulas_and_the_line_that_records_a_repair_are_on_the_page(tmp_path: P
 
 
 def test_a_declared_property_keeps_its_formula() -> None:
-    @property_test(reads=[rollout()])
+    @property_test(reads=[rollout()], control="control:nan")
     def test_thing(record: object) -> None:
         """Something is
         conserved.
