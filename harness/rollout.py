@@ -30,7 +30,7 @@ Source = Callable[[int], Tensor]
 #: steps whose mid-plane slices are kept for pictures
 SLICE_STEPS = (0, 1, 5, 10, 25, 50)
 #: steps at which structure is measured, beside the last: it costs as much as a step does otherwise
-STRUCTURE_STEPS = (1, 10, 25)
+STRUCTURE_STEPS = (1, 10)
 
 
 def structure_steps(steps: int) -> tuple[int, ...]:

@@ -217,8 +217,8 @@ def test_kept_fields_are_the_predicted_frames(
 def test_structure_is_measured_on_schedule_and_for_every_truth_frame(
     window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert structure_steps(50) == (1, 10, 25, 50)
-    assert structure_steps(97) == (1, 10, 25, 97)
+    assert structure_steps(50) == (1, 10, 50)
+    assert structure_steps(97) == (1, 10, 97)
     assert structure_steps(1) == (1,)
     made = engine(tmp_path, linear(), monkeypatch)
     record = made.record(job(window))
