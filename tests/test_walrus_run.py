@@ -32,7 +32,7 @@ def test_missing_weights_and_data_end_the_run_before_it_starts(bench16: Toy) -> 
     assert "walrus-pt cannot run yet" in bench16.output
     assert "harness fetch walrus-pt" in bench16.output
     assert str(bench16.folder / "cache/models/walrus-pt") in bench16.output
-    assert "of MHD_64, split test" in bench16.output and "71.6 GB" in bench16.output
+    assert "of MHD_64, split test" in bench16.output and "7.3 GB" in bench16.output
     assert "of toy" not in bench16.output
     assert not list((bench16.folder / "cache").rglob("*.nc"))
 
