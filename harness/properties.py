@@ -18,6 +18,8 @@ from typing import Literal, TypeVar
 from harness.jobs import Request
 
 ATTRIBUTE = "__harness_property__"
+#: how the paragraph of a docstring begins that names the literature
+SOURCES = "Sources: "
 Function = TypeVar("Function", bound=Callable[..., None])
 
 #: What a property costs beyond the one rollout that every run makes: nothing, about as much as a
@@ -33,7 +35,7 @@ class Property:
     """A physical statement and what is needed to judge it.
 
     name: the function's name without `test_`.  statement: first paragraph of its docstring.
-    formula: the other paragraphs, which say how the statistic is computed.
+    formula: the other paragraphs, which say how the statistic is computed, less the literature.
     reads: criterion -> the records its test case reads.
     needs: what the data must offer (`Simulation.offers`): fields, "periodic", "closed".
     asks: criterion -> traits the model must have.
@@ -108,7 +110,8 @@ def property_test(
             )
         if strange := sorted(controls.keys() - per_criterion.keys()):
             raise ValueError(f"{function.__name__}: control of unknown criteria {', '.join(strange)}")
-        statement, _, formula = docstring.partition("\n\n")
+        statement, *rest = docstring.split("\n\n")
+        formula = " ".join(part for part in rest if not part.startswith(SOURCES))
         declared = Property(
             name=function.__name__.removeprefix("test_"),
             statement=" ".join(statement.split()),

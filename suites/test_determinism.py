@@ -32,6 +32,8 @@ def test_basin_determinism(readings, criterion, judge, note):
     there is one, 1e-6 is tried as well.  The noises are one pattern, of several sizes.  Draws: five
     other draws on the same input; recorded with their number and the exact 95 % upper bound of the
     flip rate.
+
+    Sources: Clopper and Pearson 1934, Biometrika 26, 404.
     """
     bare = readings[rollout()].pred
     note["basin"], note["lambda"] = basin(bare), growth_rate(bare["variance"].values).rate

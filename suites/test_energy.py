@@ -39,6 +39,8 @@ def test_energy_budget(record, criterion, ensemble, judge, note):
     sigma_c = ln(E+/E-) / 2.  Elsasser: E+- = <|v +- b|^2> / 4.  Cross helicity is an invariant of
     ideal MHD, so the frames of one simulation do not say how far simulations differ: with no other,
     it is recorded and not judged.
+
+    Sources: Schekochihin, arXiv 2010.00699; Elsasser 1950, Phys. Rev. 79, 183.
     """
     statistic, unit = STATISTICS[criterion]
     apart = departure(record, statistic)

@@ -36,6 +36,8 @@ def test_equivariance(readings, criterion, judge, note):
     |R f(u) - f(R u)| / |f(u) - u| over quarter turns about the guide field, reflections (B is
     axial) and translations by 1, 2 and 4 cells.  A model may break a symmetry by no more than it
     is wrong on the same step, or than three times what another draw changes.
+
+    Sources: Gruver et al., arXiv 2210.02984, on learned equivariance.
     """
     record = readings[STEP].data
     reasons = json.loads(record.attrs["reasons"])

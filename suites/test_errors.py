@@ -12,6 +12,8 @@ def test_step1_vrmse(record, judge, note):
     """The first predicted frame is closer to the truth than the last input frame is.
 
     VRMSE at step 1 in the `seed` convention, against that of persistence on the same window.
+
+    Sources: The Well, arXiv 2412.00568; Walrus, arXiv 2511.15684.
     """
     truth = record.truth.sel(step=1)
     cells = record.data.attrs["cells"]

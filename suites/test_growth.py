@@ -19,6 +19,9 @@ def test_bounded_rollout(record, ensemble, judge, note):
 
     Within one simulation the components of the velocity vary too little to judge another by: with no
     other, each is recorded, and their sum is judged.
+
+    Sources: McCabe et al., arXiv 2306.10619, on the stability of autoregressive neural operators;
+    APEBench, arXiv 2411.00180.
     """
     variance, channels = record.pred["variance"].values, record.data["channel"].values
     growth = growth_rate(variance)
@@ -42,6 +45,9 @@ def test_liveness(record, ensemble, judge):
     """Every channel keeps changing at the truth's pace: none freezes, none rattles.
 
     l = rms of the prediction's increments over the truth's, 5-step means, from step 2 on.
+
+    Sources: Walrus, arXiv 2511.15684, whose reversible normalisation measures an increment in those
+    before it; PDE-Refiner, arXiv 2308.05732.
     """
     width = ensemble.width(ln_activity)
     limit = np.maximum(width.value, np.log(2))

@@ -28,6 +28,8 @@ def test_growth_rate(readings, judge, note):
     Leading growth of the history map along the first steps of the rollout, e-folds per step; the
     truth's is that of its own integrator on the same window.  Recorded: what the growing direction
     is made of, the basin it forecasts, and what the rollout then did.
+
+    Sources: Benettin et al. 1980, Meccanica 15, 9, on Lyapunov exponents.
     """
     record = readings[ALONG].data
     rate = float(record["mean_rate"])

@@ -27,6 +27,8 @@ def test_intermittency(record, criterion, ensemble, judge, note):
     the local magnetic field.  Kurtosis: S_4 / S_2^2 at the smallest separation.  Scaling: zeta_4 /
     zeta_2, the slope of ln S_4 on ln S_2, which is 2 without intermittency.  Skewness: that of ln
     rho over the cells with rho > 0.
+
+    Sources: She and Leveque 1994, Phys. Rev. Lett. 72, 336; Schekochihin, arXiv 2010.00699.
     """
     if criterion == "kurtosis":
         kurtosis = series.ln_kurtosis

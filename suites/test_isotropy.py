@@ -16,6 +16,8 @@ def test_perpendicular_isotropy(record, ensemble, judge, note):
     """The two magnetic components across the guide field keep comparable variances.
 
     A = ln(var B_y / var B_z) for a guide field along x, against the truth's own at the same frame.
+
+    Sources: Schekochihin, arXiv 2010.00699, a review of MHD turbulence.
     """
     note["basin"] = basin(record.pred)
     note["decision_step"] = decision_step(record.pred)

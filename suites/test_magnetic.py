@@ -24,6 +24,8 @@ def test_div_b_ratio(record, criterion, ensemble, judge, note):
 
     Spectral: D = sqrt(sum |k.B|^2 / sum k^2 |B|^2).  Stencil: rms of the centred difference over
     mean |B|, the study's measure, which an exactly solenoidal field does not bring to zero.
+
+    Sources: Toth 2000, J. Comput. Phys. 161, 605.
     """
     if criterion == "spectral":
         floor = np.maximum(1.5 * record.truth["div_b_spectral"], FLOOR)
@@ -38,7 +40,10 @@ def test_div_b_ratio(record, criterion, ensemble, judge, note):
 
 @property_test(reads=[rollout()], needs={"magnetic_field", "periodic"}, control="control:flux-drift")
 def test_magnetic_flux(record, judge):
-    """Each component of the mean magnetic field is conserved: a periodic box lets no flux out."""
+    """Each component of the mean magnetic field is conserved: a periodic box lets no flux out.
+
+    Sources: Schekochihin, arXiv 2010.00699; CATS, arXiv 2010.11227, the simulations of MHD_64.
+    """
     magnetic = record.data["field"] == "magnetic_field"
     drift = (record.pred["mean"] - record.truth["mean"]).where(magnetic, drop=True)
     guide = np.sqrt(np.square(record.truth["mean"].sel(step=0).where(magnetic, drop=True)).sum())

@@ -30,6 +30,8 @@ def test_fp64_invariance(record, criterion, judge, note):
     Audit: no operator below float64 touches the state of a float64 step.  Start: the first step
     differs by rounding only, delta(1) = rms(u64 - u32) / rms fluctuation.  Outcome: both precisions
     end in the same basin and grow at the same rate.
+
+    Sources: Higham, Accuracy and Stability of Numerical Algorithms, 2002.
     """
     if criterion == "audit":
         note["leaks"] = json.dumps(json.loads(record.data.attrs["leaks"]))

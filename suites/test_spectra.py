@@ -27,6 +27,9 @@ def test_spectral_slope(record, criterion, protocol, ensemble, judge, note):
     protocol's inertial range.  Shape: largest |ln(E_p / E_u)| over the shells that hold more than
     1e-6 of the truth's peak.  Pile-up: energy per mode in [3N/8, N/2) over that in [N/8, N/4).
     Recorded beside the shape: the last shell up to which every channel is coherent with the truth.
+
+    Sources: Schekochihin, arXiv 2010.00699; PDE-Refiner, arXiv 2308.05732, on the scales that a
+    one-step error does not see.
     """
     if criterion == "slope":
         if protocol.inertial_range is None:
@@ -54,6 +57,9 @@ def test_patch_imprint(record, ensemble, judge, note):
     their neighbours, for tokens of s cells; R < 1 counts as 1.  s is the model's own `token_stride`
     where it declares one, else every divisor from 2 to 16 that leaves 4 tokens a side, and the worst
     counts.
+
+    Sources: McCabe et al., arXiv 2306.10619, on aliasing; Walrus, arXiv 2511.15684, on patch
+    jitter.
     """
     if "patch_imprint" not in record.data:
         pytest.skip("not applicable: no token stride divides the sides of this grid")

@@ -74,6 +74,8 @@ def _first_step(tests: Sequence[TestResult]) -> str:
     figures = f"(median {convention} {number(figure, 2)}, persistence {number(limit, 2)})"
     if failed:
         return f"is no better than persistence at one step in {_of(failed, tests)} {figures}"
+    if any(figure >= limit for figure, limit in pairs):
+        return f"does no better than persistence at one step {figures}"
     if all(figure <= WELL * limit for figure, limit in pairs):
         return f"predicts one step well {figures}"
     return f"beats persistence at one step {figures}"
