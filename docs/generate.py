@@ -1,7 +1,9 @@
 """Writes the generated part of the documentation: one page a property, and the control matrix.
 
-    pytest suites/ --no-baselines --model "control:*,oracle,solver,stranger"
+    pytest suites/ --no-baselines --model "control:*,oracle,solver,stranger:1,stranger:2"
     python docs/generate.py reports/latest
+
+(with stranger:1 to stranger:5 for all pairs of the six simulations).
 
 Every page is made from the property's own docstring and declaration and from the curves of that run:
 its picture shows the criterion kept by `stranger`, the truth of another simulation, and broken by the
@@ -31,7 +33,7 @@ from harness.specificity import matrix  # noqa: E402
 from harness.surrogates.controls import CONTROLS  # noqa: E402
 
 #: The surrogates that may stand for "kept", the most telling first.
-KEEPERS = ("stranger", "solver", "oracle")
+KEEPERS = ("stranger-1", "stranger", "solver", "oracle")
 #: Size of one panel of a picture, and its margins, in pixels.
 WIDTH, HEIGHT, LEFT, BELOW, TOP = 330, 190, 46, 34, 26
 
@@ -49,12 +51,14 @@ def properties() -> Iterator[tuple[Property, str]]:
                 yield declaration, inspect.getdoc(function) or ""
 
 
-def shown(run: Run, declaration: Property, criterion: str, models: Sequence[str]) -> TestResult | None:
-    """The first judged case of a criterion among `models`, in their order."""
+def shown(
+    run: Run, declaration: Property, criterion: str, models: Sequence[str], outcome: str
+) -> TestResult | None:
+    """The first case of a criterion with this outcome among `models`, in their order."""
     for model in models:
         for test in run.tests:
             if (test.model, test.property, test.criterion) == (model, declaration.name, criterion) and (
-                test.verdict is not None
+                test.verdict is not None and test.outcome == outcome
             ):
                 return test
     return None
@@ -108,8 +112,10 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
     criteria = []
     for criterion in declaration.criteria:
         control = declaration.controls.get(criterion)
-        kept = shown(run, declaration, criterion, KEEPERS)
-        broken = shown(run, declaration, criterion, [slug(control)]) if control else None
+        kept = shown(run, declaration, criterion, KEEPERS, "passed")
+        broken = None
+        if control:
+            broken = shown(run, declaration, criterion, [slug(control)], "violated")
         tests = [test for test in (kept, broken) if test is not None]
         found: Verdict | None = tests[0].verdict if tests else None
         name = f"{declaration.name}{'-' + criterion if criterion else ''}.svg"
@@ -131,7 +137,12 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
     text = (
         _environment()
         .get_template("property.md.j2")
-        .render(declaration=declaration, paragraphs=paragraphs, criteria=criteria)
+        .render(
+            declaration=declaration,
+            paragraphs=paragraphs,
+            criteria=criteria,
+            asks=sorted(set().union(*declaration.asks.values())),
+        )
     )
     (folder / f"{declaration.name}.md").write_text(text.rstrip() + "\n", encoding="utf-8")
 

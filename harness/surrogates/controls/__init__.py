@@ -262,8 +262,13 @@ CONTROLS: Mapping[str, Control] = dict(
             "v_y and v_z turn left and right in blocks of four cells along x",
             dynamics.Stirred,
             fires=["equivariance[translation]"],
-            # blocks know left from right as well
-            implies=["equivariance[reflection]"],
+            implies=[
+                # blocks know left from right as well
+                "equivariance[reflection]",
+                # and at their edges v jumps
+                "intermittency[kurtosis]",
+                "intermittency[scaling]",
+            ],
         ),
         _control(
             "comb",
