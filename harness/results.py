@@ -90,6 +90,7 @@ class Verdict(_Model):
     steps: tuple[int, ...] = ()
     curve: tuple[float, ...] = ()
     limit_curve: tuple[float, ...] = ()
+    held: bool = False  # whether a kept figure is held to its own record, not only to its limit
     basis: str = ""  # where the limit comes from: "W: 1.25 x range of 636 truth frames, 6 simulations"
 
 

@@ -29,4 +29,5 @@ def test_step1_vrmse(record, judge, note):
         at_most=persistence["seed"],
         unit="VRMSE[seed] at step 1",
         basis="persistence",
+        held=True,
     )

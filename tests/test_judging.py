@@ -91,7 +91,8 @@ def entry(figure: float, limit: float = 1.0, **more: float) -> Expectation:
         (0.9, 2.0, "repaired"),
         (2.0, 0.5, "violated"),
         (0.5, 0.5, "passed"),
-        (0.6, 0.5, "regression"),
+        (0.55, 0.5, "passed"),
+        (0.65, 0.5, "regression"),
         (0.009, 0.001, "passed"),  # below one hundredth of the limit
         (math.inf, 2.0, "regression"),
         (2.0, math.inf, "expected"),
@@ -112,3 +113,12 @@ def test_an_earlier_divergence_is_worse() -> None:
     for step, expected in ((10, "regression"), (29, "expected"), (35, "expected")):
         today = judging.judge(curve([0, 1] * 20), 2.0, diverged_at=step)
         assert judging.outcome(today, late) == expected
+
+
+def test_a_kept_figure_may_come_a_tenth_of_its_limit_nearer_unless_it_is_held_to_its_record() -> None:
+    loose, held = (judging.judge(0.5, 1.0, held=held) for held in (False, True))
+    assert judging.tolerance(loose) == pytest.approx(0.1)
+    assert judging.tolerance(held) == pytest.approx(0.025)
+    broken = judging.judge(2.0, 1.0)
+    assert judging.tolerance(broken) == pytest.approx(0.1)  # 5 % of it
+    assert judging.tolerance(judging.judge(1.05, 1.0)) == pytest.approx(0.0525)

@@ -63,6 +63,7 @@ class Judge:
         at_most: Width | xr.DataArray | float,
         unit: str = "",
         basis: str = "",
+        held: bool = False,
     ) -> None:
         """The criterion |figure| <= at_most at every step; raises Violation or Regression.
 
@@ -80,7 +81,7 @@ class Judge:
             )
         if isinstance(at_most, Width):
             at_most, basis = at_most.value, at_most.basis
-        verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at)
+        verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at, held)
         found = self.finding
         found.verdict = verdict
         found.outcome = judging.outcome(verdict, found.entry)
