@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import paths
-from harness.cli.console import out
+from harness.cli.console import out, print_table
 from harness.suggest import unknown
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
         "difference",
         "detectable",
     ):
-        table.add_column(Text(name), overflow="fold", no_wrap=name == "property")
+        table.add_column(Text(name), overflow="fold", no_wrap=name not in ("changes", "difference"))
     for row in text.rows(one):
         changes = Text(", ").join(
             Text(f"{row.counts[name]} {name}", STYLES[name]) for name in CHANGES if row.counts[name]
@@ -140,7 +140,7 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
         table.add_row(
             Text(row.name), changes, row.before, row.after, Text(row.difference), Text(row.detectable)
         )
-    console.print(table)
+    print_table(table)
     for group in text.gravest(one, found.fail_on):
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
     lines = (

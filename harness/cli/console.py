@@ -19,10 +19,13 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*map(_column, header), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
+    print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as the terminal; a log has no width of its own, so a line stays a line."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=400)  # a log has no width of its own: a line stays a line
-    console.print(table)
+    (console if console.is_terminal else Console(width=400)).print(table)
 
 
 def _column(name: str) -> Column:
