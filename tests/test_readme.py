@@ -76,7 +76,11 @@ def test_every_pytest_option_shown_is_known(pytester: pytest.Pytester) -> None:
         assert option in known, option
 
 
-@pytest.mark.parametrize("line", [line.strip() for line in COMMANDS if line.startswith("harness")])
+DOCS = "\n".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").rglob("*.md")))
+SHOWN = re.findall(r"^(?:    )?(harness [a-z][^#\n]*)", README + "\n" + DOCS, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", sorted({line.strip() for line in SHOWN}))
 def test_every_harness_command_shown_is_known_with_its_options(line: str) -> None:
     from typer.main import get_command
 
