@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ import torch._dynamo
 
 from harness.paths import ROOT
 from harness.results import Run, TestResult
-from tests import toy
+from tests import chromium, toy
 
 torch.set_num_threads(1)
 
@@ -85,3 +86,16 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[chromium.Tab]:
+    """A tab of a real browser; skips without one, and fails where CI should have it."""
+    executable = chromium.find()
+    if executable is None:
+        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
+        if os.environ.get("CI"):
+            pytest.fail(advice)
+        pytest.skip(advice)
+    with chromium.browser(executable) as opened:
+        yield opened

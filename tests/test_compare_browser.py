@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from tests import chromium
 from tests.chromium import Tab
 from tests.report_example import HOSTILE, build_example
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    executable = chromium.find()
-    if executable is None:
-        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
-    with chromium.browser(executable) as tab:
-        yield tab
 
 
 def page(folder: Path, *arguments: object) -> Path:

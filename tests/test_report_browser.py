@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 import harness.report
 from harness.report import sections
 from harness.results import Run
-from tests import chromium
 from tests.chromium import Tab
 from tests.report_example import HOSTILE, build_example
 
@@ -32,18 +29,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     run = build_example(folder, hostile=True, simulations=2)
     harness.report.build(folder)
     return run, folder
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    executable = chromium.find()
-    if executable is None:
-        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
-    with chromium.browser(executable) as tab:
-        yield tab
 
 
 def opened(tab: Tab, folder: Path, width: int = 1280, *, dark: bool = False) -> Tab:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -236,18 +234,6 @@ def test_long_curves_are_thinned() -> None:
     kept = curves.thin(list(range(1, 1001)), (777,))
     assert len(kept) <= curves.MAX_POINTS + 1
     assert {0, 776, 999} <= set(kept)
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[chromium.Tab]:
-    executable = chromium.find()
-    if executable is None:
-        advice = f"no Chromium on PATH; install one: {chromium.INSTALL}"
-        if os.environ.get("CI"):
-            pytest.fail(advice)
-        pytest.skip(advice)
-    with chromium.browser(executable) as opened:
-        yield opened
 
 
 def test_a_browser_draws_bands_precisions_and_draws(tab: chromium.Tab, rich: tuple[Run, Path]) -> None:

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import h5py
 import torch
 from filelock import FileLock
 from torch import Tensor
@@ -32,7 +31,7 @@ from torch import Tensor
 from harness.fields import FieldLayout
 from harness.truth.initial import noise
 from harness.truth.mhd import RHO, VERSION, B, M, Settings, Solver
-from harness.truth.well_format import Header, create, put, write_statistics
+from harness.truth.well_format import Header, create, holds, put, write_statistics
 
 #: The axis across which the walls stand: y, the last one of a 2D flow.
 ACROSS = 1
@@ -92,7 +91,7 @@ def ensure(
         for split, seeds in SEEDS.items():
             for seed in seeds:
                 path = folder / "data" / split / f"{flow.name}_seed_{seed}.hdf5"
-                if not _is_finished(path, flow, seed):
+                if not holds(path, _data_id(flow, seed)):
                     _write(path, flow, seed, on_frame)
         if not (folder / "stats.yaml").exists():
             write_statistics(folder)
@@ -105,21 +104,13 @@ def _data_id(flow: Flow, seed: int) -> str:
     return hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()
 
 
-def _is_finished(path: Path, flow: Flow, seed: int) -> bool:
-    try:
-        with h5py.File(path) as file:
-            return bool(file.attrs.get("data_id") == _data_id(flow, seed))
-    except OSError:
-        return False
-
-
 def _write(path: Path, flow: Flow, seed: int, on_frame: Callable[[str, int, int], None] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     name = f"{flow.name}/{path.parent.name}/{seed}"
     partial = path.with_name(f".{path.name}.partial")
     solver = Solver(SETTINGS)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if _is_finished(path, flow, seed):
+        if holds(path, _data_id(flow, seed)):
             return
         state = _initial(flow, seed)
         header = flow.header

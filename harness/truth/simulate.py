@@ -36,7 +36,7 @@ from harness.fields import MHD
 from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import VERSION, Settings, Solver, SolverError
 from harness.truth.spectral import resample
-from harness.truth.well_format import Header, create, put, write_statistics
+from harness.truth.well_format import Header, create, holds, put, write_statistics
 
 NAME = "simulated"
 #: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
@@ -163,11 +163,7 @@ def spin_up(recipe: Recipe, seed: int, on_frame: Callable[[int], None] | None = 
 
 def is_finished(recipe: Recipe, seed: int, folder: Path) -> bool:
     """Whether there is a readable file of this simulation that this very recipe has made."""
-    try:
-        with h5py.File(recipe.file(folder, seed)) as file:
-            return bool(file.attrs.get("data_id") == data_id(recipe, seed))
-    except OSError:
-        return False
+    return holds(recipe.file(folder, seed), data_id(recipe, seed))
 
 
 def write_simulation(

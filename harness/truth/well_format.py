@@ -97,6 +97,15 @@ def _fixed(node: h5py.Group | h5py.Dataset) -> h5py.Group | h5py.Dataset:
     return node
 
 
+def holds(path: Path, data_id: str) -> bool:
+    """Whether there is a readable file that was made by the recipe of this very data id."""
+    try:
+        with h5py.File(path) as file:
+            return bool(file.attrs.get("data_id") == data_id)
+    except OSError:
+        return False
+
+
 def write_statistics(folder: Path) -> None:
     """Write `stats.yaml`: mean, std and rms of each field and of its change from frame to frame.
 
