@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
-from harness.diagnostics import coherence, imprint, structure_functions
+from harness.diagnostics import coherence, imprint, series, structure_functions
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
@@ -322,3 +323,23 @@ def test_a_grid_without_tokens_or_scales_says_so():
     for criterion, reason in (("scaling", "1 separations"), ("skewness", "no density")):
         with pytest.raises(pytest.skip.Exception, match=reason):
             suite("test_intermittency").test_intermittency(record, criterion, *nothing)
+
+
+def test_a_density_without_logarithms_has_no_skewness():
+    steps = [1, 10, 50]
+    side = xr.Dataset(
+        {
+            "ln_density_skewness": ("structure_step", [0.1, 0.2, 0.3]),
+            "negative_density": ("step", np.linspace(0.0, 0.02, 51)),
+        },
+        coords={"structure_step": steps, "step": range(51)},
+    )
+    found = series.ln_density_skewness(side)
+    assert found["step"].values.tolist() == steps
+    assert found.values[:2].tolist() == [0.1, 0.2] and np.isnan(found.values[2])
+    # The share of a log-normal's skewness that its thinnest cells hold, as the statistic states it.
+    cells = np.sort(np.random.default_rng(0).standard_normal(1_000_000))
+    for share, effect in ((0.01, 0.14), (0.001, 0.03)):
+        rest = cells[int(share * cells.size) :]
+        deviation = rest - rest.mean()
+        assert (deviation**3).mean() / rest.std() ** 3 == pytest.approx(effect, abs=0.006)

@@ -117,9 +117,11 @@ def test_progress_counts_every_frame_of_every_simulation(made):
     _, heard = made
     for name in ("train/s2", "test/s0", "test/s1"):
         assert [(done, total) for heard_name, done, total in heard if heard_name == name] == [
-            (i, 5) for i in range(1, 6)
+            (i, 5) for i in range(6)
         ]
-    assert len(heard) == 15
+    assert len(heard) == 18
+    # All of the work is known before any of it is done.
+    assert {done for _, done, _ in heard[:3]} == {0}
 
 
 def test_finished_files_are_kept_and_damaged_ones_made_again(made, tmp_path):

@@ -16,6 +16,9 @@ import xarray as xr
 from harness.diagnostics import magnetic, spectra, structure
 from harness.diagnostics.increments import smoothed
 
+#: A field with a larger share of cells rho <= 0 has no distribution of ln rho.
+MOST_WITHOUT_LOGARITHM = 0.01
+
 
 def across(side: xr.Dataset) -> dict[str, int]:
     """Name ("y") and channel number of the two magnetic components across the guide field.
@@ -151,8 +154,14 @@ def relative_exponent(side: xr.Dataset) -> xr.DataArray:
 
 
 def ln_density_skewness(side: xr.Dataset) -> xr.DataArray:
-    """Skewness of ln rho, (step)."""
-    return _by_step(side["ln_density_skewness"])
+    """Skewness of ln rho over the cells with rho > 0, (step); NaN where more than 1 % have none.
+
+    The thinnest 1 % of a log-normal density hold 0.14 of its skewness (0.03 the thinnest 0.1 %): up
+    to there the statement about the rest is one about the field.
+    """
+    left_out = side["negative_density"].sel(step=side["structure_step"].values).values
+    skewness = _by_step(side["ln_density_skewness"])
+    return skewness.where(left_out <= MOST_WITHOUT_LOGARITHM)
 
 
 def ln_imprint(strides: Sequence[int]) -> Callable[[xr.Dataset], xr.DataArray]:

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from harness.jobs import Job
 LOG_SECONDS = 30.0
 LOGGER = logging.getLogger("harness")
 FOLDER = "HARNESS_PROGRESS"
+#: back to the first column, and clear the line
+ERASE = "\r\x1b[2K"
 
 
 class Progress:
@@ -31,16 +34,19 @@ class Progress:
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._last = 0.0
         self._started: dict[str, float] = {}
+        self._frames: dict[str, tuple[int, int]] = {}
 
     def simulate(self, simulation: str, frames: int, total: int) -> None:
-        """The embedded truth is being made."""
-        self._say(f"simulating truth {simulation}", frames, total)
+        """The embedded truth is being made: all simulations are one piece of work."""
+        self._frames[simulation] = frames, total
+        done, frames_in_all = (sum(counts) for counts in zip(*self._frames.values(), strict=True))
+        self._say("simulating the truth (once)", "frame", done, frames_in_all)
 
     def step(self, job: Job, step: int, steps: int) -> None:
         """A rollout, twin or truth record is being made."""
-        self._say(str(job), step, steps)
+        self._say(str(job), "step", step, steps)
 
-    def _say(self, what: str, done: int, total: int) -> None:
+    def _say(self, what: str, unit: str, done: int, total: int) -> None:
         now = time.monotonic()
         started = self._started.setdefault(what, now)
         finished = done >= total
@@ -51,7 +57,7 @@ class Progress:
             return
         self._last = now
         left = (now - started) / done * (total - done) if done else None
-        text = f"{what}: {done}/{total}"
+        text = f"{what}: {unit} {done} of {total}"
         if left is not None and left >= 1:
             text += f", {left:.0f} s left"
         self._show(text, finished)
@@ -66,7 +72,9 @@ class Progress:
         elif (reporter := self._terminal()) is not None:
             capture = self._config.pluginmanager.get_plugin("capturemanager")
             with capture.global_and_fixture_disabled() if capture else nullcontext():
-                reporter.rewrite("" if finished else f"  {text}", erase=True)
+                # A line wider than the terminal would leave its head behind when it is rewritten.
+                shown = "" if finished else f"  {text}"[: reporter._tw.fullwidth - 1]
+                reporter.write(f"{ERASE}{shown}", flush=True)
         elif not finished:
             LOGGER.info(text)
 
@@ -80,18 +88,29 @@ class Progress:
 
 
 class Watcher(threading.Thread):
-    """On the controller: prints what the workers left, whenever it changes."""
+    """On the controller: prints what the workers left, whenever it changes.
 
-    def __init__(self, folder: Path, reporter: pytest.TerminalReporter) -> None:
+    Args:
+        folder: where the workers leave their lines.
+        reporter: prints them, each on a line of its own.
+        tests: how many tests are done, and how many there are.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        reporter: pytest.TerminalReporter,
+        tests: Callable[[], tuple[int, int]],
+    ) -> None:
         super().__init__(daemon=True, name="harness-progress")
-        self._folder, self._reporter = folder, reporter
+        self._folder, self._reporter, self._tests = folder, reporter, tests
         self._interval = 5.0 if reporter.isatty else LOG_SECONDS
-        self._stop = threading.Event()
+        self._over = threading.Event()
         self._shown: dict[str, str] = {}
 
     def run(self) -> None:
         """Look every few seconds until told to stop."""
-        while not self._stop.wait(self._interval):
+        while not self._over.wait(self._interval):
             for file in sorted(self._folder.glob("*.json")):
                 try:
                     text = str(json.loads(file.read_text(encoding="utf-8")))
@@ -99,8 +118,15 @@ class Watcher(threading.Thread):
                     continue  # being replaced right now
                 if self._shown.get(file.stem) != text:
                     self._shown[file.stem] = text
-                    self._reporter.write_line(f"[{file.stem}] {text}")
+                    self._write(file.stem, text)
+
+    def _write(self, worker: str, text: str) -> None:
+        # pytest writes its dots without saying so, and write_line would go on behind them.
+        if self._reporter._tw.width_of_current_line:
+            self._reporter.write("\n")
+        done, total = self._tests()
+        self._reporter.write_line(f"[{done} of {total} tests] {worker}: {text}")
 
     def stop(self) -> None:
         """Let the thread end."""
-        self._stop.set()
+        self._over.set()

@@ -113,7 +113,9 @@ class Collector:
             os.environ[FOLDER] = str(folder)
             reporter = self._config.pluginmanager.get_plugin("terminalreporter")
             if reporter is not None:
-                self._watcher = Watcher(folder, reporter)
+                self._watcher = Watcher(
+                    folder, reporter, lambda: (len(self.results), len(self.expected))
+                )
                 self._watcher.start()
 
     @pytest.hookimpl(trylast=True)

@@ -219,7 +219,7 @@ def generate(
     """Make the simulations of `recipes` that `folder` lacks, one process each, `workers` at a time.
 
     on_progress: called as (simulation such as "test/s0", frames done, frames in all, counting
-    the spin-up).
+    the spin-up), with no frame done for every simulation before the first begins.
     Raises what a simulation raises, after the running ones are done; finished files remain, and
     the same call goes on from there.
     """
@@ -246,6 +246,9 @@ def _run(
         min(workers, len(missing)), context, initializer=_start_worker, initargs=(reports,)
     )
     with pool:
+        if on_progress:
+            for name, total in totals.items():
+                on_progress(name, 0, total)
         running = {pool.submit(_work, recipe, seed, folder) for recipe, seed in missing}
         try:
             while running:
