@@ -44,6 +44,26 @@ class Shift(ModuleSurrogate):
 """
 
 
+#: Moves a thousandth of what the truth does, and pushes B_y only: far more wrong than asymmetric.
+SLUGGISH = """\
+import torch
+from harness.fields import MHD
+from harness.surrogates.base import ModuleSurrogate
+
+class Shift(ModuleSurrogate):
+    def __init__(self):
+        super().__init__(torch.nn.Identity(), MHD, 1)
+
+    def begin(self, window, draw):
+        def step(history, number):
+            frame = history[-1].clone()
+            frame[2] += 1e-3 * (frame[3] - frame[3].mean())
+            return frame
+
+        return step
+"""
+
+
 def run(bench: Toy, suite: str, *arguments: str) -> dict[str, TestResult]:
     """Results of one real suite on the toy, by criterion and simulation."""
     bench.pytest("--no-baselines", *arguments, suites=str(ROOT / "suites" / suite))
@@ -78,6 +98,15 @@ def test_growth_without_an_integrator_is_recorded_and_replays_are_not_asked(toy_
     equal = run(toy_bench, "test_equivariance.py", "--trajectories", "1")
     assert {r.outcome for r in equal.values()} == {"not-applicable"}
     assert "lacks autonomous" in equal["rotation:wave0"].message
+
+
+def test_moving_too_little_excuses_no_asymmetry(toy_bench: Toy) -> None:
+    (toy_bench.folder / "toy.py").write_text(SLUGGISH)
+    turned = run(toy_bench, "test_equivariance.py", "--trajectories", "1")["rotation:wave0"]
+    assert float(str(turned.values["error"])) > 10  # of its own steps
+    assert turned.outcome == "violated" and turned.verdict is not None
+    assert turned.verdict.limit == 1
+    assert turned.verdict.figure > 1
 
 
 def test_windows_are_paired_over_all_protocols_once(toy_bench: Toy) -> None:
