@@ -158,9 +158,10 @@ def source_digest() -> str:
     files = [
         *sorted((package / "diagnostics").glob("*.py")),
         *sorted((package / "interventions").glob("*.py")),
+        *sorted((package / "makers").glob("*.py")),
         *sorted((package / "probes").glob("*.py")),
-        *(package / name for name in ("audit.py", "engine.py", "fields.py")),
-        *(package / name for name in ("jobs.py", "numerics.py", "probing.py", "rollout.py")),
+        *(package / name for name in ("audit.py", "fields.py")),
+        *(package / name for name in ("jobs.py", "numerics.py", "rollout.py")),
         package / "surrogates" / "base.py",  # every random number comes from a Draw
         *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
     ]

@@ -10,6 +10,7 @@ loop is the same, and holds no more frames than the model's history.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -43,63 +44,53 @@ def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torc
     return lambda step: frames.read(window.frame(step)).to(device, dtype)
 
 
-def input_frames(surrogate: Surrogate, history: Tensor, precision: str) -> Tensor:
-    """The frames a model conditions on: the last of the window's, in the state's precision.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a rollout starts: a surrogate, and all that its steps depend on.
 
-    So every model starts from one state, whatever its history.  ValueError if there are too few.
-    """
-    if len(history) < surrogate.n_history:
-        raise ValueError(
-            f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
-        )
-    return history[-surrogate.n_history :].to(numerics.DTYPES[precision])
-
-
-class Rolled:
-    """A surrogate fed with its own output.
-
-    history: the window's input frames (n, C, *space), at least as many as the model conditions on.
-    names: the interventions it runs under, in the order of their application.
+    history: the window's input frames (n, C, *space) in physical units, at least as many as the
+    model conditions on; interventions take their scales from all of them.
+    interventions: the names of those it runs under, in the order of their application.
     """
 
-    def __init__(
-        self,
-        surrogate: Surrogate,
-        window: Window,
-        history: Tensor,
-        draw: Draw,
-        precision: str,
-        names: Sequence[str] = (),
-    ) -> None:
-        self._history = input_frames(surrogate, history, precision)
-        self._step = one_step(surrogate, window, history, draw, precision, names)
+    surrogate: Surrogate
+    window: Window
+    history: Tensor
+    draw: Draw
+    precision: str
+    interventions: Sequence[str] = ()
 
-    def __call__(self, step: int) -> Tensor:
-        """The frame of the next step; step 0 gives the last input frame."""
-        if step == 0:
-            return self._history[-1]
-        frame = self._step(self._history, step)
-        self._history = torch.cat([self._history[1:], frame[None]])
+    def frames(self) -> Tensor:
+        """The frames the model conditions on: the last of the window's, in the state's precision.
+
+        So every model starts from one state, whatever its history.  ValueError if there are too few.
+        """
+        wanted, given = self.surrogate.n_history, len(self.history)
+        if given < wanted:
+            raise ValueError(f"the model conditions on {wanted} frames, the window has {given}")
+        return self.history[-wanted:].to(numerics.DTYPES[self.precision])
+
+    def stepper(self) -> Stepper:
+        """The model's map from its history (n_history, C, *space) to the next frame.
+
+        It keeps nothing between calls, and raises ValueError for a frame of another shape.
+        """
+        history = self.history.to(numerics.DTYPES[self.precision])
+        bare = self.surrogate.to(history.device, history.dtype).begin(self.window, self.draw)
+        setting = interventions.Setting(self.window, history, self.draw)
+        return interventions.apply(self.interventions, _checked(bare, self.precision), setting)
+
+    def source(self) -> Source:
+        """The model fed with its own output; step 0 gives the last input frame."""
+        history, advance = self.frames(), self.stepper()
+
+        def frame(step: int) -> Tensor:
+            nonlocal history
+            if step > 0:
+                history = torch.cat([history[1:], advance(history, step)[None]])
+            return history[-1]
+
         return frame
-
-
-def one_step(
-    surrogate: Surrogate,
-    window: Window,
-    history: Tensor,
-    draw: Draw,
-    precision: str,
-    names: Sequence[str] = (),
-) -> Stepper:
-    """A surrogate's map from its history (n, C, *space) to the next frame, under interventions.
-
-    history: the window's input frames, which the interventions may take their scales from.
-    The map keeps nothing between calls, and raises ValueError for a frame of another shape.
-    """
-    history = history.to(numerics.DTYPES[precision])
-    bare = surrogate.to(history.device, history.dtype).begin(window, draw)
-    setting = interventions.Setting(window, history, draw)
-    return interventions.apply(names, _checked(bare, precision), setting)
 
 
 def _checked(stepper: Stepper, precision: str) -> Stepper:

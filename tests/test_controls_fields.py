@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.audit import PrecisionAudit
 from harness.fields import MHD
-from harness.rollout import Rolled
+from harness.rollout import Source, Start
 from harness.surrogates import registry
 from harness.surrogates.base import Draw
 from harness.surrogates.controls import CONTROLS, faults, load
@@ -226,10 +226,10 @@ def window(simulation: Simulation) -> Window:
     return Window(simulation, 0, 0, 3, STEPS)
 
 
-def rolled(name: str, window: Window, precision: str = "fp64") -> Rolled:
+def rolled(name: str, window: Window, precision: str = "fp64") -> Source:
     with Frames(window.simulation) as frames:
         history = torch.stack([frames.read(i) for i in range(window.n_history)])
-    return Rolled(load(name, [window.simulation]), window, history, Draw(None), precision)
+    return Start(load(name, [window.simulation]), window, history, Draw(None), precision).source()
 
 
 def shown(name: str, window: Window, step: int, precision: str = "fp64") -> Tensor:
