@@ -17,7 +17,7 @@ from harness.jobs import Job, key
 from harness.record import Record, Store, WriteFrame
 from harness.surrogates import registry
 from harness.surrogates.base import Surrogate
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.spec import ModelSpec
 from harness.truth.window import Simulation
 
 #: what a caller sees of the progress: the job, steps done, steps in all

@@ -20,8 +20,8 @@ from harness.paths import ROOT
 from harness.probes import growth
 from harness.probes.noise import InputNoise
 from harness.probes.symmetry import expected_number
-from harness.surrogates.base import Draw
-from harness.surrogates.registry import ModelSpec
+from harness.stepping import Draw
+from harness.surrogates.spec import ModelSpec
 from harness.truth.files import EMBEDDED
 from harness.truth.window import Simulation, Window
 
@@ -162,7 +162,7 @@ def source_digest() -> str:
         *sorted((package / "probes").glob("*.py")),
         *(package / name for name in ("audit.py", "fields.py")),
         *(package / name for name in ("jobs.py", "numerics.py", "rollout.py")),
-        package / "surrogates" / "base.py",  # every random number comes from a Draw
+        package / "stepping.py",  # every random number comes from a Draw
         *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
     ]
     digest = hashlib.sha256()

@@ -21,7 +21,8 @@ from harness import interventions, numerics
 from harness.diagnostics.measure import Measure
 from harness.probes.moments import Moments
 from harness.record import SIDE
-from harness.surrogates.base import Draw, Stepper, Surrogate
+from harness.stepping import Draw, Stepper
+from harness.surrogates.base import Surrogate
 from harness.truth.well import Frames
 from harness.truth.window import Window
 

@@ -14,7 +14,7 @@ from harness.probes.growth import leading_growth, mean_rate
 from harness.probes.noise import InputNoise
 from harness.probes.scales import sigma
 from harness.rollout import Start
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.controls import dynamics, load
 from harness.truth.well import Frames, scan
 from harness.truth.window import Window

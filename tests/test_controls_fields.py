@@ -13,10 +13,11 @@ from torch import Tensor
 from harness.audit import PrecisionAudit
 from harness.fields import MHD
 from harness.rollout import Source, Start
+from harness.stepping import Draw
 from harness.surrogates import registry
-from harness.surrogates.base import Draw
 from harness.surrogates.controls import CONTROLS, faults, load
 from harness.surrogates.controls import alterations as alter
+from harness.surrogates.spec import ModelError
 from harness.truth.well import Frames, scan
 from harness.truth.window import Simulation, Window
 from tests.well_files import write_well_file
@@ -276,7 +277,7 @@ def test_fingerprints_differ(window: Window) -> None:
 
 
 def test_unknown_control_names_its_neighbours(window: Window) -> None:
-    with pytest.raises(registry.ModelError, match=r"unknown control 'blurr'.*blur"):
+    with pytest.raises(ModelError, match=r"unknown control 'blurr'.*blur"):
         load("blurr", [window.simulation])
 
 

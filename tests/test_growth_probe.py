@@ -20,7 +20,7 @@ from harness.probes.noise import InputNoise
 from harness.probes.scales import norm, sigma
 from harness.probes.tangent import central, derivative_of, double_backward, forward
 from harness.rollout import Start
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.minis import load_mini
 from harness.truth.simulate import default_recipe, spin_up
 

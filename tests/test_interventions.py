@@ -20,7 +20,8 @@ from harness.interventions.projections import divfree, project_v, restore, solen
 from harness.interventions.symmetry import symmetrize
 from harness.probes.symmetry import rotation
 from harness.rollout import Source, Start
-from harness.surrogates.base import Draw, ModuleSurrogate
+from harness.stepping import Draw
+from harness.surrogates.base import ModuleSurrogate
 from harness.truth import well
 from harness.truth.window import Simulation, Window
 from tests import toy

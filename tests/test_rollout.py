@@ -16,9 +16,10 @@ from harness.fields import MHD
 from harness.jobs import Job, audit, bind, rollout, truth_job, twin
 from harness.record import Store
 from harness.rollout import Start, structure_steps
+from harness.stepping import Draw, Stepper
 from harness.surrogates import registry
-from harness.surrogates.base import Draw, ModuleSurrogate, Stepper
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.base import ModuleSurrogate
+from harness.surrogates.spec import ModelSpec
 from harness.truth import well
 from harness.truth.window import Window
 from tests import toy

@@ -11,8 +11,8 @@ import torch
 from harness.diagnostics.structure import growth_rate
 from harness.fields import MHD
 from harness.rollout import Start
+from harness.stepping import Draw
 from harness.surrogates import registry
-from harness.surrogates.base import Draw
 from harness.surrogates.toys import TOYS
 from harness.truth import well
 from harness.truth.spectral import resample

@@ -17,7 +17,8 @@ from harness.makers.setup import Setup
 from harness.probes import equivariance as defects
 from harness.probes import growth
 from harness.probes.scales import sigma
-from harness.surrogates.base import STOCHASTIC, Draw
+from harness.stepping import Draw
+from harness.surrogates.base import STOCHASTIC
 
 
 def audit(setup: Setup) -> xr.Dataset:
