@@ -13,7 +13,8 @@ import xarray as xr
 from torch import Tensor
 
 from harness import makers, numerics
-from harness.jobs import Job, key
+from harness.jobs import Job
+from harness.keys import key
 from harness.record import Record, Store, WriteFrame
 from harness.surrogates import registry
 from harness.surrogates.base import Surrogate
