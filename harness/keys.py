@@ -22,7 +22,10 @@ def source_files() -> tuple[Path, ...]:
         *sorted((package / "interventions").glob("*.py")),
         *sorted((package / "makers").glob("*.py")),
         *sorted((package / "probes").glob("*.py")),
-        *(package / f"{name}.py" for name in ("audit", "fields", "jobs", "numerics", "rollout")),
+        *(
+            package / f"{name}.py"
+            for name in ("audit", "fields", "jobs", "numerics", "rollout", "tape")
+        ),
         package / "stepping.py",  # every random number comes from a Draw
         *(package / "truth" / f"{name}.py" for name in ("hdf5", "schema", "well", "window")),
     )

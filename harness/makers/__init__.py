@@ -15,11 +15,12 @@ from harness import numerics
 from harness.diagnostics.derived import derive
 from harness.jobs import Job, Kind
 from harness.makers import probes, rollouts
-from harness.makers.setup import OnFrame, Setup
+from harness.makers.setup import Setup
+from harness.rollout import OnFrame
 from harness.surrogates.base import Surrogate
 from harness.truth.well import Frames
 
-__all__ = ["MAKERS", "OnFrame", "Setup", "make"]
+__all__ = ["MAKERS", "Setup", "make"]
 
 MAKERS: Mapping[Kind, Callable[[Setup], xr.Dataset]] = {
     "truth": rollouts.truth,

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness import numerics
 from harness.diagnostics.measure import Measure
 from harness.jobs import Job
 from harness.makers import box
-from harness.rollout import Start
+from harness.rollout import OnFrame, Start
 from harness.surrogates.base import Surrogate
 from harness.truth.well import Frames
 from harness.truth.window import Window
-
-#: what a caller sees of a rollout: the step, and the frame (C, *space) of the judged side
-OnFrame = Callable[[int, Tensor], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +56,7 @@ class Setup:
             self.job.model.interventions,
         )
 
-    def _history(self) -> Tensor:
+    def _history(self) -> torch.Tensor:
         """The window's input frames (n, C, *space), varied as the job says."""
         window, job = self.window, self.job
         frames = [self.frames.read(window.start + i) for i in range(window.n_history)]
