@@ -20,6 +20,7 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy harness
+	$(BIN)/lint-imports --no-cache --no-logo
 
 docs: env
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

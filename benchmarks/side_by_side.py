@@ -21,16 +21,15 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
-import xarray as xr
-from torch import Tensor
 
 from benchmarks.memory import extra_memory
 from benchmarks.turbulence import frame_pairs
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD
-from harness.rollout import roll, structure_steps
+from harness.rollout import structure_steps
 from tests import reference_diagnostics as reference
+from tests.standing import standing
 
 GUIDE = (1.0, 0.1, 0.05)
 STEPS = 50
@@ -74,13 +73,6 @@ def require_same(measured: Collection[str], known: Collection[str]) -> None:
         raise ValueError(f"in Measure or in the reference only: {', '.join(different)}")
 
 
-def record_of(measure: Measure, stack: Tensor, steps: int) -> xr.Dataset:
-    """The measured part of a record, of a rollout that stands still."""
-    sources = [lambda step, frame=frame: frame for frame in stack]
-    data = roll(sources, ("truth", "prediction"), steps, measure, structure=structure_steps(steps))
-    return data.assign_attrs(cells=stack[0, 0].numel())
-
-
 def cpu_ms(work: Callable[[], object]) -> float:
     """CPU time of one call, in ms."""
     start = time.process_time()
@@ -92,7 +84,7 @@ def compare(grid: int, rounds: int, slow_rounds: int) -> list[Goal]:
     """Time everything, print the table, and say which goals are met."""
     stack, previous = frame_pairs(grid, GUIDE)
     measure = Measure(MHD, (grid,) * 3, GUIDE)
-    rollout = record_of(measure, stack, STEPS)
+    rollout = standing(measure, stack, STEPS, structure_steps(STEPS))
     derived = set(derive(rollout.copy())) - set(rollout)
     known = reference.measure(MHD, stack, previous, GUIDE, with_structure=True)
     found = measure(stack, previous, structure=True)

@@ -25,7 +25,7 @@ from benchmarks.memory import _status as resident
 from harness import numerics
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import Walrus, config, cost, weights
 from tests import walrus_example as example
 from tests import walrus_notebook as notebook

@@ -10,7 +10,7 @@ from harness.jobs import Job
 from harness.plan import Case, Plan
 from harness.properties import Property
 from harness.surrogates.base import STOCHASTIC
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,19 @@
 """Jobs: what a test reads, described by small frozen values.
 
 A test declares requests (`reads=[rollout()]`); bound to a model and a window they become jobs.
-A job holds no tensors, and its key is the digest of everything that decides its outcome.
+A job holds no tensors; `harness.keys` says what its record is named by.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
-import torch
-
-from harness import numerics
-from harness.paths import ROOT
 from harness.probes import growth
 from harness.probes.noise import InputNoise
 from harness.probes.symmetry import expected_number
-from harness.surrogates.base import Draw
-from harness.surrogates.registry import ModelSpec
+from harness.stepping import Draw
+from harness.surrogates.spec import ModelSpec
 from harness.truth.files import EMBEDDED
 from harness.truth.window import Simulation, Window
 
@@ -149,47 +141,3 @@ def bind(
     # A twin steps fp32 and fp64 whatever the run's precision is; an audit is float64 by definition.
     fixed = {"twin": "fp32+fp64", "audit": "fp64"}
     return replace(job, precision=fixed.get(request.kind, precision))
-
-
-@cache
-def source_digest() -> str:
-    """SHA-256 over the harness modules whose code decides what a record holds."""
-    package = ROOT / "harness"
-    files = [
-        *sorted((package / "diagnostics").glob("*.py")),
-        *sorted((package / "interventions").glob("*.py")),
-        *sorted((package / "probes").glob("*.py")),
-        *(package / name for name in ("audit.py", "engine.py", "fields.py")),
-        *(package / name for name in ("jobs.py", "numerics.py", "probing.py", "rollout.py")),
-        package / "surrogates" / "base.py",  # every random number comes from a Draw
-        *(package / "truth" / name for name in ("well.py", "schema.py", "hdf5.py")),
-    ]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()
-
-
-def key(job: Job, surrogate: tuple[str, str] | None, device: torch.device) -> str:
-    """SHA-256 of all that decides a job's record; never a path, never a name.
-
-    surrogate: (fingerprint of weights and config, digest of its class's source), None for truth.
-    """
-    window = job.window
-    parts = {
-        "kind": job.kind,
-        "surrogate": surrogate,
-        "interventions": job.model.interventions if job.model else (),
-        "data": window.simulation.data_id,
-        "window": (window.start, window.n_history, window.steps, window.simulation.shape),
-        "precision": job.precision,
-        "draw": job.draw.seed,
-        "noise": (job.noise.scale, job.noise.seed) if job.noise else None,
-        "symmetry": job.symmetry,
-        "fields": job.keep_fields,
-        "flags": numerics.flags(job.precision),
-        "torch": torch.__version__,
-        "device": device.type,
-        "source": source_digest(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,7 @@ from harness import jobs, paths
 from harness.properties import Windows
 from harness.suggest import unknown
 from harness.surrogates import registry
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.spec import MissingModel, ModelSpec
 from harness.truth import files, protocols, simulate, well
 from harness.truth.errors import MissingData, TruthError
 from harness.truth.files import EMBEDDED
@@ -146,8 +146,8 @@ def make(options: Options, on_progress: Callable[[str, int, int], None] | None =
     """
     try:
         models = registry.resolve(options.models)
-    except registry.MissingModel as error:
-        raise registry.MissingModel("\n".join([str(error), *_missing_data(options)])) from error
+    except MissingModel as error:
+        raise MissingModel("\n".join([str(error), *_missing_data(options)])) from error
     chosen = tuple(protocols.load(name) for name in options.protocols)
     windows: dict[str, tuple[Window, ...]] = {}
     ensembles: dict[str, tuple[Simulation, ...]] = {}

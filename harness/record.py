@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import h5py
+import numpy as np
 import xarray as xr
 from filelock import FileLock
 
 SIDE = "side"
+
+#: step, frame (C, *space) -> None
+WriteFrame = Callable[[int, np.ndarray], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +105,29 @@ class Store:
             with suppress(OSError):
                 temporary.unlink()
         return Record(key, data)
+
+    @contextmanager
+    def write_fields(
+        self, key: str, shape: tuple[int, ...], channels: Sequence[str]
+    ) -> Iterator[WriteFrame]:
+        """Keep predicted frames, one by one, beside a record; the file is there when all are.
+
+        shape: (steps + 1, C, *space).  Frames never written, after a divergence, are NaN.
+        """
+        path = self.fields(key)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with h5py.File(temporary, "w") as file:
+                frames = file.create_dataset("frames", shape, "f4", fillvalue=np.nan)
+                frames.attrs["channels"] = channels
+
+                def write(step: int, frame: np.ndarray) -> None:
+                    frames[step] = frame
+
+                yield write
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def export(self, key: str, folder: Path) -> None:
         """Put a record into another folder: as a hard link where the disk allows it.

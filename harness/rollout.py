@@ -9,9 +9,9 @@ loop is the same, and holds no more frames than the model's history.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
@@ -19,16 +19,20 @@ from torch import Tensor
 from harness import interventions, numerics
 from harness.diagnostics.measure import Measure
 from harness.probes.moments import Moments
-from harness.record import SIDE
-from harness.surrogates.base import Draw, Stepper, Surrogate
+from harness.stepping import Draw, Stepper
+from harness.surrogates.base import Surrogate
+from harness.tape import Tape
 from harness.truth.well import Frames
 from harness.truth.window import Window
 
 #: step (0 = last input frame) -> frame (C, *space); called with 0, 1, 2, ... in order
 Source = Callable[[int], Tensor]
 
-#: steps whose mid-plane slices are kept for pictures
-SLICE_STEPS = (0, 1, 5, 10, 25, 50)
+#: what a caller sees of a rollout: the step, and the frame (C, *space) of the judged side
+OnFrame = Callable[[int, Tensor], None]
+
+#: steps whose mid-planes are kept for pictures
+PLANE_STEPS = (0, 1, 5, 10, 25, 50)
 #: steps at which structure is measured, beside the last: it costs as much as a step does otherwise
 STRUCTURE_STEPS = (1, 10)
 
@@ -43,63 +47,53 @@ def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torc
     return lambda step: frames.read(window.frame(step)).to(device, dtype)
 
 
-def input_frames(surrogate: Surrogate, history: Tensor, precision: str) -> Tensor:
-    """The frames a model conditions on: the last of the window's, in the state's precision.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a rollout starts: a surrogate, and all that its steps depend on.
 
-    So every model starts from one state, whatever its history.  ValueError if there are too few.
-    """
-    if len(history) < surrogate.n_history:
-        raise ValueError(
-            f"the model conditions on {surrogate.n_history} frames, the window has {len(history)}"
-        )
-    return history[-surrogate.n_history :].to(numerics.DTYPES[precision])
-
-
-class Rolled:
-    """A surrogate fed with its own output.
-
-    history: the window's input frames (n, C, *space), at least as many as the model conditions on.
-    names: the interventions it runs under, in the order of their application.
+    history: the window's input frames (n, C, *space) in physical units, at least as many as the
+    model conditions on; interventions take their scales from all of them.
+    interventions: the names of those it runs under, in the order of their application.
     """
 
-    def __init__(
-        self,
-        surrogate: Surrogate,
-        window: Window,
-        history: Tensor,
-        draw: Draw,
-        precision: str,
-        names: Sequence[str] = (),
-    ) -> None:
-        self._history = input_frames(surrogate, history, precision)
-        self._step = one_step(surrogate, window, history, draw, precision, names)
+    surrogate: Surrogate
+    window: Window
+    history: Tensor
+    draw: Draw
+    precision: str
+    interventions: Sequence[str] = ()
 
-    def __call__(self, step: int) -> Tensor:
-        """The frame of the next step; step 0 gives the last input frame."""
-        if step == 0:
-            return self._history[-1]
-        frame = self._step(self._history, step)
-        self._history = torch.cat([self._history[1:], frame[None]])
+    def frames(self) -> Tensor:
+        """The frames the model conditions on: the last of the window's, in the state's precision.
+
+        So every model starts from one state, whatever its history.  ValueError if there are too few.
+        """
+        wanted, given = self.surrogate.n_history, len(self.history)
+        if given < wanted:
+            raise ValueError(f"the model conditions on {wanted} frames, the window has {given}")
+        return self.history[-wanted:].to(numerics.DTYPES[self.precision])
+
+    def stepper(self) -> Stepper:
+        """The model's map from its history (n_history, C, *space) to the next frame.
+
+        It keeps nothing between calls, and raises ValueError for a frame of another shape.
+        """
+        history = self.history.to(numerics.DTYPES[self.precision])
+        bare = self.surrogate.to(history.device, history.dtype).begin(self.window, self.draw)
+        setting = interventions.Setting(self.window, history, self.draw)
+        return interventions.apply(self.interventions, _checked(bare, self.precision), setting)
+
+    def source(self) -> Source:
+        """The model fed with its own output; step 0 gives the last input frame."""
+        history, advance = self.frames(), self.stepper()
+
+        def frame(step: int) -> Tensor:
+            nonlocal history
+            if step > 0:
+                history = torch.cat([history[1:], advance(history, step)[None]])
+            return history[-1]
+
         return frame
-
-
-def one_step(
-    surrogate: Surrogate,
-    window: Window,
-    history: Tensor,
-    draw: Draw,
-    precision: str,
-    names: Sequence[str] = (),
-) -> Stepper:
-    """A surrogate's map from its history (n, C, *space) to the next frame, under interventions.
-
-    history: the window's input frames, which the interventions may take their scales from.
-    The map keeps nothing between calls, and raises ValueError for a frame of another shape.
-    """
-    history = history.to(numerics.DTYPES[precision])
-    bare = surrogate.to(history.device, history.dtype).begin(window, draw)
-    setting = interventions.Setting(window, history, draw)
-    return interventions.apply(names, _checked(bare, precision), setting)
 
 
 def _checked(stepper: Stepper, precision: str) -> Stepper:
@@ -119,85 +113,37 @@ def _checked(stepper: Stepper, precision: str) -> Stepper:
 
 @torch.no_grad()
 def roll(
-    sources: Sequence[Source],
-    sides: Sequence[str],
+    sources: Mapping[str, Source],
     steps: int,
     measure: Measure | Moments,
-    on_step: Callable[[int, Tensor], None] = lambda step, frame: None,
-    keep_slices: bool = False,
+    *,
+    on_frame: OnFrame = lambda step, frame: None,
     structure: Sequence[int] = (),
+    planes: Sequence[int] = (),
 ) -> xr.Dataset:
     """Step all sources together and measure every step; stops after the first non-finite frame.
 
-    sides: name of each source along the dimension `side`, the reference first.
-    on_step: called with every step and the judged side's frame; frames are dropped afterwards.
-    structure: the steps, in order, at which `Measure.structure_variables` are measured too; they
-    have a dimension of their own, `structure_step`.
-    Returns a Dataset over (side, step, ...) with steps 0..steps.  Attributes `diverged_at` (-1 if
-    finite throughout) and `diverged_in` say where the judged side, the last, ceased to be finite.
+    sources: by their name along the dimension `side`, the reference first, the judged one last.
+    on_frame: called with every step and the judged side's frame; frames are dropped afterwards.
+    structure: the steps, in order, at which `Measure.structure_variables` are measured too, if it has
+    any.  planes: the steps whose mid-planes are kept for pictures.
+    Returns a Dataset as `Tape` makes it.  Attributes `diverged_at` (-1 if finite throughout) and
+    `diverged_in` say where the judged side ceased to be finite.
     """
-    arrays: dict[str, np.ndarray] = {}
-    slices: dict[int, np.ndarray] = {}
+    tape = Tape(tuple(sources), steps, measure, structure if measure.structure_variables else ())
     diverged_at, diverged_in = -1, ""
     previous: Tensor | None = None
     for step in range(steps + 1):
-        stack = torch.stack([source(step) for source in sources])
+        stack = torch.stack([source(step) for source in sources.values()])
         measured = measure(stack, previous, step in structure)
         finite = measured.pop("finite")
-        for name, values in measured.items():
-            rows = structure if name in measure.structure_variables else range(steps + 1)
-            if name not in arrays:
-                arrays[name] = np.full((len(rows), *np.shape(values)), np.nan)
-            arrays[name][rows.index(step)] = values
-        if keep_slices and step in SLICE_STEPS:
-            slices[step] = _mid_plane(stack)
-        on_step(step, stack[-1])
+        tape.write(step, measured)
+        if step in planes:
+            tape.keep_plane(step, stack)
+        on_frame(step, stack[-1])
         if not finite.all():
             diverged_at = step
             diverged_in = measure.layout.channels[int((~finite).any(axis=0).argmax())]
             break
         previous = stack
-    return _dataset(arrays, measure, sides, steps, structure, slices).assign_attrs(
-        diverged_at=diverged_at, diverged_in=diverged_in
-    )
-
-
-def _mid_plane(stack: Tensor) -> np.ndarray:
-    """The plane through the middle of the first spatial axis, (side, channel, y[, z])."""
-    middle = stack.shape[2] // 2
-    return stack[:, :, middle].to("cpu", torch.float32).numpy()
-
-
-def _dataset(
-    arrays: dict[str, np.ndarray],
-    measure: Measure | Moments,
-    sides: Sequence[str],
-    steps: int,
-    structure: Sequence[int],
-    slices: dict[int, np.ndarray],
-) -> xr.Dataset:
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name, values in arrays.items():
-        scheduled = name in measure.structure_variables
-        dims = (measure.structure_variables if scheduled else measure.variables)[name]
-        along = "structure_step" if scheduled else "step"
-        # The loop stacks steps first; a reader expects the side first.
-        if dims and dims[0] == SIDE:
-            variables[name] = ((SIDE, along, *dims[1:]), np.moveaxis(values, 0, 1))
-        else:
-            variables[name] = ((along, *dims), values)
-    if slices:
-        planes = np.stack(list(slices.values()), axis=1)
-        axes = ("y", "z")[: planes.ndim - 3]
-        variables["slice"] = ((SIDE, "slice_step", "channel", *axes), planes)
-    coords = {
-        SIDE: ((SIDE,), list(sides)),
-        "step": (("step",), np.arange(steps + 1)),
-        "structure_step": (("structure_step",), list(structure)),
-        "slice_step": (("slice_step",), list(slices)),
-        "channel": (("channel",), list(measure.layout.channels)),
-        "field": (("channel",), list(measure.layout.field_of_channel)),
-        **measure.coords,
-    }
-    held = {dim for dims, _ in variables.values() for dim in dims}
-    return xr.Dataset(variables, {n: c for n, c in coords.items() if held.issuperset(c[0])})
+    return tape.dataset().assign_attrs(diverged_at=diverged_at, diverged_in=diverged_in)

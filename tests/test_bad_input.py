@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import engine
+from harness import engine, makers
 from harness.paths import ROOT
 from tests import toy
 from tests.conftest import Toy
@@ -97,11 +97,11 @@ def test_out_of_memory_is_an_error_of_that_rollout_only(toy_bench: Toy) -> None:
 def test_a_failed_job_fails_at_once_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
 
-    def fail(_: object, job: object) -> None:
+    def fail(job: object, *_: object) -> None:
         made.append(job)
         raise ValueError("broken")
 
-    monkeypatch.setitem(engine.MAKERS, "truth", fail)
+    monkeypatch.setattr(makers, "make", fail)
     monkeypatch.setattr(engine, "key", lambda *_: "k" * 64)
 
     class Empty:

@@ -13,8 +13,8 @@ from harness.fields import MHD
 from harness.probes.growth import leading_growth, mean_rate
 from harness.probes.noise import InputNoise
 from harness.probes.scales import sigma
-from harness.rollout import Rolled, one_step
-from harness.surrogates.base import Draw, Stepper
+from harness.rollout import Start
+from harness.stepping import Draw, Stepper
 from harness.surrogates.controls import dynamics, load
 from harness.truth.well import Frames, scan
 from harness.truth.window import Window
@@ -36,13 +36,13 @@ def history(window: Window) -> Tensor:
 
 
 def rolled(name: str, window: Window, start: Tensor) -> list[Tensor]:
-    source = Rolled(load(name, [window.simulation]), window, start, Draw(None), "fp32")
+    source = Start(load(name, [window.simulation]), window, start, Draw(None), "fp32").source()
     return [source(step) for step in range(window.steps + 1)]
 
 
 def step_of(name: str, window: Window, precision: str = "fp64") -> Stepper:
     surrogate = load(name, [window.simulation])
-    return one_step(surrogate, window, history(window), Draw(None), precision)
+    return Start(surrogate, window, history(window), Draw(None), precision).stepper()
 
 
 @pytest.mark.parametrize("name", ["noise-branch", "planted-growth"])

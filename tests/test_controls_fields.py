@@ -12,11 +12,12 @@ from torch import Tensor
 
 from harness.audit import PrecisionAudit
 from harness.fields import MHD
-from harness.rollout import Rolled
+from harness.rollout import Source, Start
+from harness.stepping import Draw
 from harness.surrogates import registry
-from harness.surrogates.base import Draw
 from harness.surrogates.controls import CONTROLS, faults, load
 from harness.surrogates.controls import alterations as alter
+from harness.surrogates.spec import ModelError
 from harness.truth.well import Frames, scan
 from harness.truth.window import Simulation, Window
 from tests.well_files import write_well_file
@@ -226,10 +227,10 @@ def window(simulation: Simulation) -> Window:
     return Window(simulation, 0, 0, 3, STEPS)
 
 
-def rolled(name: str, window: Window, precision: str = "fp64") -> Rolled:
+def rolled(name: str, window: Window, precision: str = "fp64") -> Source:
     with Frames(window.simulation) as frames:
         history = torch.stack([frames.read(i) for i in range(window.n_history)])
-    return Rolled(load(name, [window.simulation]), window, history, Draw(None), precision)
+    return Start(load(name, [window.simulation]), window, history, Draw(None), precision).source()
 
 
 def shown(name: str, window: Window, step: int, precision: str = "fp64") -> Tensor:
@@ -276,7 +277,7 @@ def test_fingerprints_differ(window: Window) -> None:
 
 
 def test_unknown_control_names_its_neighbours(window: Window) -> None:
-    with pytest.raises(registry.ModelError, match=r"unknown control 'blurr'.*blur"):
+    with pytest.raises(ModelError, match=r"unknown control 'blurr'.*blur"):
         load("blurr", [window.simulation])
 
 

@@ -7,6 +7,8 @@ from benchmarks import side_by_side
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD
+from harness.rollout import structure_steps
+from tests.standing import standing
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def measured():
 
 def test_every_variable_of_a_record_is_timed(measured):
     measure, stack = measured
-    record = side_by_side.record_of(measure, stack, steps=3)
+    record = standing(measure, stack, 3, structure_steps(3))
     derived = set(derive(record.copy())) - set(record)
     measured = {*measure.variables, *measure.structure_variables}
     assert set(measure.structure_variables) < set(record)

@@ -10,9 +10,9 @@ from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
 from harness.record import Record
-from harness.rollout import roll
 from harness.statistics import Ensemble
 from tests import reference_diagnostics as reference
+from tests.standing import standing
 from tests.test_diagnostics_measure import (
     ALIGNED,
     FLOW,
@@ -288,8 +288,7 @@ def test_the_stride_that_a_model_declares_is_the_one_that_is_judged(declared, ju
     shape = (24, 24, 24)
     measure = Measure(MHD, shape, ALIGNED)
     stack, _ = frames(MHD, shape)
-    sources = [lambda step, frame=frame: frame for frame in stack]
-    data = roll(sources, ("truth", "prediction"), 2, measure, structure=(1, 2))
+    data = standing(measure, stack, 2, structure=(1, 2))
     record = Record("", data.assign_attrs(token_stride=declared))
     given, note = [], {}
 
@@ -312,10 +311,7 @@ def test_a_grid_without_tokens_or_scales_says_so():
     shape = (6, 6, 6)
     measure = Measure(FLOW, shape, ALIGNED)
     stack, _ = frames(FLOW, shape)
-    sources = [lambda step, frame=frame: frame for frame in stack]
-    data = derive(
-        roll(sources, ("truth", "prediction"), 2, measure, structure=(1, 2)).assign_attrs(cells=216)
-    )
+    data = derive(standing(measure, stack, 2, structure=(1, 2)))
     record = Record("", data.assign_attrs(token_stride=0))
     nothing = (Ensemble((record,)), None, {})
     with pytest.raises(pytest.skip.Exception, match="no token stride"):

@@ -15,9 +15,10 @@ from harness.fields import MHD, FieldLayout
 from harness.jobs import Job, Request, bind, branch, of_solver, probe, rollout
 from harness.probes.growth import ITERATIONS
 from harness.record import Store
+from harness.stepping import Draw, Stepper
 from harness.surrogates import registry
-from harness.surrogates.base import STOCHASTIC, TRAITS, Draw, ModuleSurrogate, Stepper
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.base import STOCHASTIC, TRAITS, ModuleSurrogate
+from harness.surrogates.spec import ModelSpec
 from harness.truth import well
 from harness.truth.window import Window
 from tests import toy

@@ -14,8 +14,8 @@ from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
 from harness.paths import ROOT
 from harness.record import Record
-from harness.rollout import roll
 from harness.statistics import Ensemble
+from tests.standing import standing
 
 SHAPE, GUIDE = (12, 12, 12), (0.9, -0.3, 0.4)
 
@@ -33,9 +33,7 @@ def flow(seed):
 def record_of(*frames, layout=MHD):
     """The record of a rollout whose sides show these frames at every step."""
     measure = Measure(layout, frames[0].shape[1:], GUIDE[: layout.spatial])
-    sources = [lambda step, frame=frame: frame for frame in frames]
-    data = roll(sources, ("truth", "prediction")[: len(frames)], 2, measure)
-    return derive(data.assign_attrs(cells=frames[0][0].numel(), guide=json.dumps(GUIDE)))
+    return derive(standing(measure, frames, 2).assign_attrs(guide=json.dumps(GUIDE)))
 
 
 def test_a_budget_is_that_of_the_fields():

@@ -19,8 +19,8 @@ from harness.probes.moments import Moments
 from harness.probes.noise import InputNoise
 from harness.probes.scales import norm, sigma
 from harness.probes.tangent import central, derivative_of, double_backward, forward
-from harness.rollout import one_step
-from harness.surrogates.base import Draw, Stepper
+from harness.rollout import Start
+from harness.stepping import Draw, Stepper
 from harness.surrogates.minis import load_mini
 from harness.truth.simulate import default_recipe, spin_up
 
@@ -247,7 +247,8 @@ def mini_growth() -> tuple[Growth, Tensor, Stepper]:
     frame = spin_up(default_recipe("test"), 0)
     mini = load_mini("conv-mini", None)
     # A model that asks nothing of its window.
-    step = one_step(mini, None, frame[None], Draw(), "fp64")  # type: ignore[arg-type]
+    start = Start(mini, None, frame[None], Draw(), "fp64")  # type: ignore[arg-type]
+    step = start.stepper()
     with torch.no_grad():
         return leading_growth(step, frame[None].double(), 20, True), frame, step
 

@@ -19,8 +19,9 @@ from harness.interventions.noise import noise
 from harness.interventions.projections import divfree, project_v, restore, solenoidal
 from harness.interventions.symmetry import symmetrize
 from harness.probes.symmetry import rotation
-from harness.rollout import Rolled
-from harness.surrogates.base import Draw, ModuleSurrogate
+from harness.rollout import Source, Start
+from harness.stepping import Draw
+from harness.surrogates.base import ModuleSurrogate
 from harness.truth import well
 from harness.truth.window import Simulation, Window
 from tests import toy
@@ -330,9 +331,9 @@ class Grow(torch.nn.Module):
         return factor * history[-1].roll(1, -1)
 
 
-def rolled(window: Window, names: tuple[str, ...], precision: str = "fp64") -> Rolled:
+def rolled(window: Window, names: tuple[str, ...], precision: str = "fp64") -> Source:
     history = torch.from_numpy(toy.waves(0)[:3])
-    return Rolled(ModuleSurrogate(Grow(), MHD, 2), window, history, Draw(), precision, names)
+    return Start(ModuleSurrogate(Grow(), MHD, 2), window, history, Draw(), precision, names).source()
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)

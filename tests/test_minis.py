@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harness.audit import PrecisionAudit
 from harness.paths import cache
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.minis import (
     MINIS,
     WEIGHTS,

@@ -26,7 +26,7 @@ from harness.published.arrays import Run
 from harness.record import Store
 from harness.statistics import Ensemble
 from harness.statistics.aggregates import aggregate
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.spec import ModelSpec
 from harness.truth import protocols
 from harness.truth.well import scan
 from harness.truth.window import Window

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from harness.fields import MHD
+from harness.stepping import Draw
 from harness.surrogates import registry
-from harness.surrogates.base import Draw, ModuleSurrogate
+from harness.surrogates.base import ModuleSurrogate
 from harness.surrogates.reference import Stranger
-from harness.surrogates.registry import ModelError, ModelSpec, parse, resolve
+from harness.surrogates.registry import resolve
+from harness.surrogates.spec import ModelError, ModelSpec, parse
 from harness.truth.window import Simulation, Window
 
 

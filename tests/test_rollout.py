@@ -15,10 +15,11 @@ from harness.engine import Engine
 from harness.fields import MHD
 from harness.jobs import Job, audit, bind, rollout, truth_job, twin
 from harness.record import Store
-from harness.rollout import Rolled, structure_steps
+from harness.rollout import Start, structure_steps
+from harness.stepping import Draw, Stepper
 from harness.surrogates import registry
-from harness.surrogates.base import Draw, ModuleSurrogate, Stepper
-from harness.surrogates.registry import ModelSpec
+from harness.surrogates.base import ModuleSurrogate
+from harness.surrogates.spec import ModelSpec
 from harness.truth import well
 from harness.truth.window import Window
 from tests import toy
@@ -96,9 +97,10 @@ def test_every_model_starts_from_the_same_last_frames(window: Window) -> None:
     history = torch.from_numpy(toy.waves(0)[:3])
     for n in (1, 2, 3):
         surrogate = ModuleSurrogate(Linear(), MHD, n)
-        assert torch.equal(Rolled(surrogate, window, history, Draw(), "fp32")(0), history[-1])
+        source = Start(surrogate, window, history, Draw(), "fp32").source()
+        assert torch.equal(source(0), history[-1])
     with pytest.raises(ValueError, match="conditions on 4 frames, the window has 3"):
-        Rolled(ModuleSurrogate(Linear(), MHD, 4), window, history, Draw(), "fp32")
+        Start(ModuleSurrogate(Linear(), MHD, 4), window, history, Draw(), "fp32").source()
 
 
 def test_divergence_is_recorded_and_ends_the_rollout(
@@ -162,7 +164,7 @@ def test_bf16_keeps_a_float32_state(window: Window) -> None:
             return result
 
     history = torch.from_numpy(toy.waves(0)[:3])
-    rolled = Rolled(ModuleSurrogate(Probe(), MHD, 1), window, history, Draw(), "bf16")
+    rolled = Start(ModuleSurrogate(Probe(), MHD, 1), window, history, Draw(), "bf16").source()
     with torch.no_grad():
         assert rolled(1).dtype == torch.float32
     assert seen == [torch.bfloat16]

@@ -10,9 +10,9 @@ import torch
 
 from harness.diagnostics.structure import growth_rate
 from harness.fields import MHD
-from harness.rollout import Rolled
+from harness.rollout import Start
+from harness.stepping import Draw
 from harness.surrogates import registry
-from harness.surrogates.base import Draw
 from harness.surrogates.toys import TOYS
 from harness.truth import well
 from harness.truth.spectral import resample
@@ -42,7 +42,7 @@ def roll(name: str, window: Window, *arms: str) -> tuple[float, np.ndarray, np.n
 
     with Frames(window.simulation) as frames:
         history = torch.stack([frames.read(i) for i in range(3)])
-    rolled = Rolled(TOYS[name](MHD), window, history, Draw(), "fp32", arms)
+    rolled = Start(TOYS[name](MHD), window, history, Draw(), "fp32", arms).source()
     frames = [history[1], *(rolled(step) for step in range(STEPS + 1))]
     flat = torch.stack(frames).double().flatten(2)
     variance = flat.var(2, correction=0).numpy()[1:]

@@ -14,7 +14,7 @@ import yaml
 from safetensors.torch import save_file
 
 from harness.fields import MHD, FieldLayout
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, load, places, weights
 from harness.surrogates.walrus.normalisation import constant, read_statistics
 from tests import walrus_example as example

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.walrus import Walrus
 from harness.surrogates.walrus.normalisation import samplewise
 from harness.surrogates.walrus.surrogate import stepper

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import config
 from harness.surrogates.walrus.normalisation import samplewise
 from harness.surrogates.walrus.surrogate import arguments, stepper

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness import numerics
 from harness.audit import PrecisionAudit
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, cost, draws, grid, weights
 from harness.surrogates.walrus.surrogate import Walrus
 from tests import walrus_example as example

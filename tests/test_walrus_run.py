@@ -10,7 +10,7 @@ import torch
 from harness.plugin import preflight
 from harness.surrogates import forecast, registry
 from harness.surrogates.forecast import Forecasting, spoken
-from harness.surrogates.registry import ModelError
+from harness.surrogates.spec import ModelError
 from harness.surrogates.walrus import places, source
 from tests import toy
 from tests import walrus_example as example

@@ -19,9 +19,9 @@ import yaml
 from torch import Tensor, nn
 
 from harness.fields import MHD
+from harness.stepping import Draw
 from harness.surrogates import exported, registry, saved, well_models
-from harness.surrogates.base import Draw
-from harness.surrogates.registry import ModelError, ModelSpec
+from harness.surrogates.spec import ModelError, ModelSpec
 from harness.surrogates.well_classes import CLASSES, INSTALL, model_class
 from harness.truth.errors import TruthError
 from harness.truth.well import Frames, scan

@@ -22,7 +22,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, draws, source
 from tests.walrus_example import MHD_LABELS
 

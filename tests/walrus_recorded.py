@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import source
 
 RECORD = Path(__file__).with_name("walrus_recorded.json")

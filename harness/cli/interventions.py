@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.ablation import Ablation, Arm, Figures, Spread
     from harness.engine import Engine
     from harness.plan import Options, Plan
-    from harness.surrogates.registry import ModelSpec
+    from harness.surrogates.spec import ModelSpec
 
 
 def interventions(
@@ -86,7 +86,7 @@ def _plan(options: Options) -> Plan:
     import torch
 
     from harness import plan
-    from harness.surrogates.registry import ModelError
+    from harness.surrogates.spec import ModelError
     from harness.truth.errors import MissingData, TruthError
 
     try:

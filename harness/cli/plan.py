@@ -35,7 +35,7 @@ def plan(
     from harness.numerics import DTYPES
     from harness.record import Store
     from harness.suggest import unknown
-    from harness.surrogates.registry import ModelError
+    from harness.surrogates.spec import ModelError
     from harness.truth.errors import MissingData, TruthError
 
     if not suites.is_dir():

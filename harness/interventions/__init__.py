@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.interventions import filters, limits, noise, projections, symmetry
 from harness.interventions.setting import Change, Intervention, Setting, on_output
-from harness.surrogates.base import Stepper
+from harness.stepping import Stepper
 
 __all__ = ["INTERVENTIONS", "Change", "Intervention", "Setting", "apply"]
 

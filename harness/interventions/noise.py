@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.interventions.setting import Change, Setting
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 
 #: Of a channel's standard deviation in the last input frame.
 AMPLITUDE = 1e-2

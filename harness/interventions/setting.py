@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from harness.fields import FieldLayout
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.truth.window import Window
 
 #: (new frame (C, *space), history that made it (n, C, *space), step) -> the frame put in its place

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from harness.interventions.setting import Setting
 from harness.probes.symmetry import rotation
-from harness.surrogates.base import Stepper
+from harness.stepping import Stepper
 
 
 def symmetrize(stepper: Stepper, setting: Setting) -> Stepper:

@@ -11,6 +11,7 @@ from harness.numerics import DTYPES
 from harness.paths import ROOT
 from harness.plan import DEFAULT_MODELS, DEFAULT_PROTOCOL, Options
 from harness.surrogates import registry
+from harness.surrogates.spec import ModelError
 
 #: our options' destinations; giving one of them makes any run a physics run
 DESTINATIONS = (
@@ -100,7 +101,7 @@ def _protocol(models: tuple[str, ...]) -> str:
     """The protocol of a run that names none."""
     try:
         return registry.protocol_of(models) or DEFAULT_PROTOCOL
-    except registry.ModelError as error:
+    except ModelError as error:
         raise pytest.UsageError(str(error)) from None
 
 

@@ -17,7 +17,7 @@ from harness.plugin.collection import case_of, property_of, suite_of
 from harness.plugin.fixtures import Finding, finding_of
 from harness.results import Outcome, RecordEntry, TestResult
 from harness.surrogates.minis import CheckpointError
-from harness.surrogates.registry import ModelError
+from harness.surrogates.spec import ModelError
 
 #: A model that cannot be had: the message says everything that a reader can mend.
 UNFIT = (ModelError, CheckpointError)

@@ -10,7 +10,7 @@ import torch
 from harness.plan import Plan
 from harness.surrogates import registry
 from harness.surrogates.forecast import Forecasting, seconds, spoken
-from harness.surrogates.registry import ModelError
+from harness.surrogates.spec import ModelError, ModelSpec
 
 #: seconds that a run may take, for one rollout of every window, on a device that nobody named
 LIMIT = 3600.0
@@ -25,7 +25,7 @@ def check(config: pytest.Config, plan: Plan) -> list[str]:
     return [_forecast(config, plan, spec) for spec in plan.models if registry.forecasts(spec)]
 
 
-def _forecast(config: pytest.Config, plan: Plan, spec: registry.ModelSpec) -> str:
+def _forecast(config: pytest.Config, plan: Plan, spec: ModelSpec) -> str:
     chosen = plan.options
     windows = [window for group in plan.windows.values() for window in group]
     surrogate = registry.load(spec, plan.simulations)

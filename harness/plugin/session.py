@@ -21,7 +21,7 @@ from harness.record import Record, Store
 from harness.results import Expectation
 from harness.statistics import Ensemble
 from harness.suggest import unknown
-from harness.surrogates.registry import ModelError, ModelSpec
+from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.errors import MissingData, TruthError
 
 SESSION = pytest.StashKey["Session"]()

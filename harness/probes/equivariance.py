@@ -13,17 +13,18 @@ import xarray as xr
 from torch import Tensor
 
 from harness.fields import FieldLayout
-from harness.probes.scales import Advance, norm, sigma
+from harness.probes.scales import norm, sigma
 from harness.probes.symmetry import Symmetry
+from harness.stepping import Stepper
 
 
 def defects(
-    advance: Advance,
+    advance: Stepper,
     history: Tensor,
     target: Tensor,
     symmetries: Sequence[Symmetry],
     layout: FieldLayout,
-    redrawn: Advance | None = None,
+    redrawn: Stepper | None = None,
 ) -> xr.Dataset:
     """Symmetry defects of the first step, in units of that step's length.
 

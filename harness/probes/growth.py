@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.probes.scales import Advance, norm, sigma
+from harness.probes.scales import norm, sigma
 from harness.probes.tangent import Method, derivative_of
-from harness.surrogates.base import Draw
+from harness.stepping import Draw, Stepper
 
 #: Power iterations, one for each step of the rollout.
 ITERATIONS = 20
@@ -51,7 +51,7 @@ class Growth:
 
 
 def leading_growth(
-    advance: Advance,
+    advance: Stepper,
     history: Tensor,
     steps: int = ITERATIONS,
     differentiable: bool = False,

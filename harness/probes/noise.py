@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.probes.scales import sigma
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-
-#: (n_history, C, *space), step -> the next frame (C, *space): a surrogate with its interventions
-Advance = Callable[[Tensor, int], Tensor]
 
 
 def sigma(frame: Tensor) -> Tensor:

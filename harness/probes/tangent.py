@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from harness.probes.scales import Advance, norm, sigma
+from harness.probes.scales import norm, sigma
+from harness.stepping import Stepper
 
 Method = Literal["forward", "double-backward", "central"]
 #: (history, direction, step) -> (next frame, its derivative along the direction)
@@ -38,7 +39,7 @@ def increment(dtype: torch.dtype) -> float:
     return float(torch.finfo(dtype).eps ** (1 / 3))
 
 
-def central(advance: Advance) -> Derivative:
+def central(advance: Stepper) -> Derivative:
     """Central differences.  The frame is the mean of the two, f(x) + O(h^2): no third evaluation."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -51,7 +52,7 @@ def central(advance: Advance) -> Derivative:
     return derivative
 
 
-def forward(advance: Advance) -> Derivative:
+def forward(advance: Stepper) -> Derivative:
     """Forward-mode differentiation."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -65,7 +66,7 @@ def forward(advance: Advance) -> Derivative:
     return derivative
 
 
-def double_backward(advance: Advance) -> Derivative:
+def double_backward(advance: Stepper) -> Derivative:
     """The derivative of a vector-Jacobian product in its vector, which is linear in it."""
 
     def derivative(history: Tensor, direction: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -81,7 +82,7 @@ def double_backward(advance: Advance) -> Derivative:
 
 
 def derivative_of(
-    advance: Advance, history: Tensor, direction: Tensor, differentiable: bool
+    advance: Stepper, history: Tensor, direction: Tensor, differentiable: bool
 ) -> tuple[Derivative, Method]:
     """The best means that works for this map, tried at its first step.
 
@@ -92,7 +93,7 @@ def derivative_of(
         return plain, "central"
     _, expected = plain(history, direction, 1)
     unit = sigma(history[-1])
-    means: Sequence[tuple[Callable[[Advance], Derivative], Method]] = (
+    means: Sequence[tuple[Callable[[Stepper], Derivative], Method]] = (
         (forward, "forward"),
         (double_backward, "double-backward"),
     )

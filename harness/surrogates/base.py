@@ -1,4 +1,4 @@
-"""The interface of a surrogate, and the random numbers it may use.
+"""The interface of a surrogate.
 
 A surrogate maps the last `n_history` frames to the next one.  Everything a step may depend on is
 passed to it: the history, the number of the step, the window it rolls, and a `Draw`.  A stepper
@@ -10,19 +10,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from harness.fields import FieldLayout
+from harness.stepping import Draw, Stepper
 from harness.truth.window import Window
-
-#: (n_history, C, *space) in physical units, step number (1 = first prediction) -> (C, *space)
-Stepper = Callable[[Tensor, int], Tensor]
 
 #: What a model can be asked, unless it says otherwise.  "responds": its output depends on its input
 #: (a replay does not); "autonomous": it knows nothing of its window's own frames, so it has an answer
@@ -31,31 +26,6 @@ Stepper = Callable[[Tensor, int], Tensor]
 TRAITS = frozenset({"responds", "autonomous", "dtype", "differentiable"})
 #: Trait of a model that uses its draw: another one gives another rollout.
 STOCHASTIC = "stochastic"
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One seed of a stochastic model: every random number of a rollout comes from here.
-
-    Generators depend on (seed, step) only, so float32 and float64 see the same numbers and a
-    rollout can be resumed at any step.  `seed=None` asks the model for no randomness at all.
-    """
-
-    seed: int | None = 0
-
-    def torch(self, step: int) -> torch.Generator:
-        """A CPU generator for one step; move the numbers to the device, not the generator."""
-        return torch.Generator().manual_seed(self._entropy(step))
-
-    def numpy(self, step: int) -> np.random.Generator:
-        """A numpy generator for one step."""
-        return np.random.default_rng(self._entropy(step))
-
-    def _entropy(self, step: int) -> int:
-        if self.seed is None:
-            raise ValueError("this draw holds no randomness (seed None): the model must do without")
-        digest = hashlib.sha256(f"{self.seed}/{step}".encode()).digest()
-        return int.from_bytes(digest[:8], "little") >> 1
 
 
 class Surrogate(Protocol):

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from harness.fields import FieldLayout
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.window import Simulation, Window
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from harness.fields import MHD, FieldLayout
-from harness.surrogates.base import TRAITS, Draw, Stepper, Surrogate
+from harness.stepping import Draw, Stepper
+from harness.surrogates.base import TRAITS, Surrogate
 from harness.truth.well import Frames
 from harness.truth.window import Simulation, Window
 

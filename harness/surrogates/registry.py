@@ -20,21 +20,6 @@ from harness.surrogates.families import everything, family
 from harness.surrogates.spec import MissingModel, ModelError, ModelSpec, parse
 from harness.truth.window import Simulation
 
-__all__ = [
-    "GROUP",
-    "MissingModel",
-    "ModelError",
-    "ModelSpec",
-    "fit",
-    "forecasts",
-    "load",
-    "names",
-    "parse",
-    "protocol_of",
-    "resolve",
-    "source_digest",
-]
-
 GROUP = "physics_harness.surrogates"
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness.fields import FieldLayout
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.errors import TruthError
 from harness.truth.hdf5 import opened

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.interventions.filters import STRIDE
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.reference import Replay
 from harness.truth.window import Window
 

@@ -14,6 +14,7 @@ from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
 from harness.surrogates.controls import dynamics, faults
 from harness.surrogates.controls.replays import Fault, Faulty, FaultyArithmetic
+from harness.surrogates.spec import ModelError
 from harness.truth.window import Simulation
 
 
@@ -297,9 +298,6 @@ CONTROLS: Mapping[str, Control] = dict(
 
 def load(name: str, simulations: Sequence[Simulation]) -> Surrogate:
     """The control called `name`; ModelError, with the nearest names, if there is none."""
-    # The registry lists the controls, so it cannot be imported before them.
-    from harness.surrogates.registry import ModelError
-
     if name not in CONTROLS:
         raise ModelError(unknown("control", name, CONTROLS))
     return CONTROLS[name].make(simulations)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from harness.fields import FieldLayout
-from harness.surrogates.base import TRAITS, Draw, Stepper
+from harness.stepping import Draw, Stepper
+from harness.surrogates.base import TRAITS
 from harness.surrogates.controls import alterations as alter
 from harness.surrogates.controls.replays import sources
 from harness.surrogates.reference import Replay

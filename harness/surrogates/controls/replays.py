@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from harness.fields import FieldLayout
-from harness.surrogates.base import Draw, Stepper
+from harness.stepping import Draw, Stepper
 from harness.surrogates.reference import Replay
 from harness.truth.well import Frames
 from harness.truth.window import Window

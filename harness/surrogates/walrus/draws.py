@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 
 
 @contextmanager

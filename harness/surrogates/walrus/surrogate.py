@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.fields import MHD
-from harness.surrogates.base import STOCHASTIC, TRAITS, Draw, ModuleSurrogate, Stepper
+from harness.stepping import Draw, Stepper
+from harness.surrogates.base import STOCHASTIC, TRAITS, ModuleSurrogate
 from harness.surrogates.walrus import config as configs
 from harness.surrogates.walrus import (
     cost,
