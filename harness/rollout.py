@@ -4,7 +4,7 @@ A *source* gives the frame of a step: the truth reads it from a file, a surrogat
 its own last frames.  A rollout measures a surrogate against the truth, a twin measures a float32
 rollout against a float64 rollout of the same model, a truth record measures the truth alone, and a
 branch the surrogate alone.  The
-loop is the same, and holds no more frames than the model's history.
+loop is the same, and holds no more frames than twice the model's history.
 """
 
 from __future__ import annotations
@@ -55,6 +55,34 @@ def input_frames(surrogate: Surrogate, history: Tensor, precision: str) -> Tenso
     return history[-surrogate.n_history :].to(numerics.DTYPES[precision])
 
 
+class Recent:
+    """The last n frames as one tensor, without copying them at every step.
+
+    A new frame is written behind the others in a buffer of 2n.  When that is full, the n - 1 frames
+    still needed go to a new one; no frame is ever overwritten, so what was handed out stays.
+    """
+
+    def __init__(self, frames: Tensor) -> None:
+        self._n = self._end = len(frames)
+        self._buffer = frames.new_empty((2 * self._n, *frames.shape[1:]))
+        self._buffer[: self._n] = frames
+
+    @property
+    def frames(self) -> Tensor:
+        """(n, C, *space), contiguous, the newest last."""
+        return self._buffer[self._end - self._n : self._end]
+
+    def append(self, frame: Tensor) -> None:
+        """The newest frame (C, *space); the oldest is forgotten."""
+        if self._end == len(self._buffer):
+            kept = self.frames[1:]
+            self._buffer = torch.empty_like(self._buffer)
+            self._end = len(kept)
+            self._buffer[: self._end] = kept
+        self._buffer[self._end] = frame.detach()
+        self._end += 1
+
+
 class Rolled:
     """A surrogate fed with its own output.
 
@@ -71,15 +99,15 @@ class Rolled:
         precision: str,
         names: Sequence[str] = (),
     ) -> None:
-        self._history = input_frames(surrogate, history, precision)
+        self._recent = Recent(input_frames(surrogate, history, precision))
         self._step = one_step(surrogate, window, history, draw, precision, names)
 
     def __call__(self, step: int) -> Tensor:
         """The frame of the next step; step 0 gives the last input frame."""
         if step == 0:
-            return self._history[-1]
-        frame = self._step(self._history, step)
-        self._history = torch.cat([self._history[1:], frame[None]])
+            return self._recent.frames[-1]
+        frame = self._step(self._recent.frames, step)
+        self._recent.append(frame)
         return frame
 
 

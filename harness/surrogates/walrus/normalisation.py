@@ -23,18 +23,18 @@ from harness.surrogates.walrus.errors import WalrusError
 #: history (T, C, *space) -> scales r and d, each (C, 1, ...)
 Normalisation = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-#: the smallest scale
+#: the smallest scale, unless the training configuration has another (`trainer.epsilon`)
 FLOOR = 1e-5
 
 
-def samplewise(history: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales r = rms of the history, d = rms of its differences, each at least 1e-5."""
-    return _rms(history), _rms(history[1:] - history[:-1])
+def samplewise(history: Tensor, floor: float = FLOOR) -> tuple[Tensor, Tensor]:
+    """Scales r = rms of the history, d = rms of its differences, each at least `floor`."""
+    return _rms(history, floor), _rms(history[1:] - history[:-1], floor)
 
 
-def _rms(values: Tensor) -> Tensor:
+def _rms(values: Tensor, floor: float) -> Tensor:
     axes = (0, *range(2, values.ndim))
-    return values.square().mean(axes, keepdim=True)[0].sqrt().clamp_min(FLOOR)
+    return values.square().mean(axes, keepdim=True)[0].sqrt().clamp_min(floor)
 
 
 def constant(scales: Tensor, delta_scales: Tensor, spatial: int) -> Normalisation:
