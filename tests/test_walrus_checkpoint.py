@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import save_file
 
 from harness.fields import MHD, FieldLayout
 from harness.surrogates.base import Draw
 from harness.surrogates.walrus import WalrusError, config, load, places, weights
-from harness.surrogates.walrus.normalisation import constant, read_statistics
 from tests import walrus_example as example
 
 
@@ -234,44 +232,3 @@ def test_fine_tuned_weights_beside_the_wrong_configuration(tmp_path: Path) -> No
     example.write_config(base, example.tree(example.TINY | {"hidden": 64}))
     with pytest.raises(WalrusError, match=r"has shape \(32,.*expected \(64,"):
         load(base)
-
-
-STATISTICS = {
-    kind: {"density": 2.0 * s, "magnetic_field": [3.0 * s, 4.0 * s, 12.0 * s], "velocity": [s, s, s]}
-    for kind, s in (("rms", 1.0), ("rms_delta", 0.1))
-}
-
-
-def test_global_statistics_share_one_number_among_components(tmp_path: Path) -> None:
-    file = tmp_path / "stats.yaml"
-    file.write_text(yaml.safe_dump(STATISTICS))
-    found = read_statistics(file, MHD)
-    b = 13 / 3**0.5
-    assert found["rms"] == pytest.approx([2, b, b, b, 1, 1, 1])
-    assert found["rms_delta"] == pytest.approx([0.2, b / 10, b / 10, b / 10, 0.1, 0.1, 0.1])
-    scales, deltas = (torch.tensor(found[k]).double() for k in ("rms", "rms_delta"))
-    r, _ = constant(scales, deltas, 3)(torch.zeros(3, 7, 4, 4, 4))
-    assert (r.shape, r.dtype) == ((7, 1, 1, 1), torch.float32)
-    for broken in ({"rms": {}}, {"rms": {"density": [1.0, 2.0]}}):
-        file.write_text(yaml.safe_dump(broken))
-        with pytest.raises(WalrusError, match=r"expected rms and rms_delta of .*stats\.yaml"):
-            read_statistics(file, MHD)
-
-
-@example.needs_source
-def test_a_globally_normalised_model_reads_its_data_sets_statistics(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    tree = example.tree(revin="GlobalRevNormalization")
-    folder = example.write_checkpoint(tmp_path / "model", tree)
-    data = tmp_path / "datasets/MHD_64"
-    simulation = replace(example.simulation(), file=data / "data/test/a.hdf5")
-    with pytest.raises(WalrusError, match="normalised by the data set's own statistics"):
-        load(folder, [simulation])
-    data.mkdir(parents=True)
-    (data / "stats.yaml").write_text(yaml.safe_dump(STATISTICS))
-    model = load(folder, [simulation])
-    (data / "stats.yaml").write_text(yaml.safe_dump(STATISTICS | {"rms": STATISTICS["rms_delta"]}))
-    assert load(folder, [simulation]).fingerprint() != model.fingerprint()
-    r, d = model._normalisation(simulation)(torch.zeros(3, 7, 4, 4, 4))
-    assert torch.allclose(d, r / 10)

@@ -48,6 +48,9 @@ CONSTRUCTORS = {
     },
 }
 
+#: nodes of the constructor tree; the released one has 112
+PARTS = 10_000
+
 Normalisation = Literal["samplewise", "global"]
 _STRATEGIES: dict[str, Normalisation] = {
     "walrus.trainer.normalization_strat.SamplewiseRevNormalization": "samplewise",
@@ -128,11 +131,7 @@ class Config:
 def read(file: Path) -> Config:
     """Read and check a configuration; WalrusError names the file, what is expected and found."""
     try:
-        text = file.read_text(encoding="utf-8")
-        # Aliases can make a short file endlessly large, or contain itself.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise yaml.YAMLError("it has aliases (*name), which a configuration needs none of")
-        tree = yaml.safe_load(text)
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WalrusError(f"{file} is not a readable configuration: {error}") from error
     try:
@@ -198,19 +197,26 @@ def build(config: Config) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-def _refuse_strangers(node: Any, file: Path) -> None:
-    """Raises WalrusError for a constructor that is no part of the model, before any is called."""
-    if isinstance(node, list):
-        for value in node:
-            _refuse_strangers(value, file)
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            if key == "_target_" and str(value) not in CONSTRUCTORS:
+def _refuse_strangers(model: Any, file: Path) -> None:
+    """Raises WalrusError for a constructor that is no part of the model, before any is called.
+
+    Aliases in YAML can make a short file endlessly large, or contain itself: there is an end.
+    """
+    nodes, seen = [model], 0
+    while nodes:
+        node, seen = nodes.pop(), seen + 1
+        if seen > PARTS:
+            raise WalrusError(f"{file} describes a model of more than {PARTS} parts: refused")
+        if isinstance(node, list):
+            nodes += node
+        elif isinstance(node, Mapping):
+            nodes += node.values()
+            target = node.get("_target_")
+            if "_target_" in node and str(target) not in CONSTRUCTORS:
                 raise WalrusError(
-                    f"{file} asks to call {value!r}, which is no part of the model: refused; "
+                    f"{file} asks to call {target!r}, which is no part of the model: refused; "
                     f"allowed are {', '.join(CONSTRUCTORS)}"
                 )
-            _refuse_strangers(value, file)
 
 
 def _refuse_other_strides(encoder: Mapping[str, Any], file: Path) -> None:
