@@ -190,6 +190,11 @@ def build(config: Config) -> nn.Module:
             module: nn.Module = construct(n_states=config.n_states)
             if config.finetuning:
                 module.add_ft_options(dict(config.finetuning))  # type: ignore[operator]
+        embedded: Any = module.embed
+        if "3" not in embedded:
+            raise WalrusError(
+                f"{config.file}: the model embeds frames of {', '.join(embedded)} dimensions, not of 3"
+            )
     except WalrusError:
         raise
     except Exception as error:
@@ -220,11 +225,11 @@ def _refuse_strangers(model: Any, file: Path) -> None:
 
 
 def _refuse_other_strides(encoder: Mapping[str, Any], file: Path) -> None:
-    """Raises WalrusError for strides that do not follow from the grid.
+    """Raises WalrusError for strides that do not follow from the grid, or zeros around a frame.
 
-    Drawn ones come from Python's own generator, in evaluation too, and no grid could be checked.
+    Drawn strides come from Python's own generator, in evaluation too, and no grid could be checked.
     """
-    for key in ("variable_downsample", "variable_deterministic_ds"):
+    for key in ("variable_downsample", "variable_deterministic_ds", "learned_pad"):
         if encoder.get(key, True) is not True:
             raise WalrusError(f"{file}: expected {key} true, found {encoder[key]!r}")
 

@@ -67,6 +67,10 @@ def _given(place: Path) -> Files:
     Polymathic's trainer writes RUN/extended_config.yaml and RUN/checkpoints/best/full_checkpoint.pt.
     """
     if place.is_dir():
+        if (files := _in(place)) is not None:
+            return files
+        if (place / TRAINED).is_file():
+            return _given(place / TRAINED)
         if (place / SHARDED).is_file():
             raise WalrusError(
                 f"{place} is a checkpoint in shards, of torch.distributed.checkpoint; join them:\n"
@@ -74,10 +78,6 @@ def _given(place: Path) -> Files:
                 f"{place / 'coalesced.pth'}\n"
                 f"  and then --model walrus-pt={place / 'coalesced.pth'}"
             )
-        if (files := _in(place)) is not None:
-            return files
-        if (place / TRAINED).is_file():
-            return _given(place / TRAINED)
         raise WalrusError(_holds_none(place))
     if not place.is_file():
         raise WalrusError(f"no checkpoint of Walrus at {place}")
