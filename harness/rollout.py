@@ -4,7 +4,7 @@ A *source* gives the frame of a step: the truth reads it from a file, a surrogat
 its own last frames.  A rollout measures a surrogate against the truth, a twin measures a float32
 rollout against a float64 rollout of the same model, a truth record measures the truth alone, and a
 branch the surrogate alone.  The
-loop is the same, and holds no more frames than the model's history.
+loop is the same, and holds no more frames than twice the model's history.
 """
 
 from __future__ import annotations
@@ -47,6 +47,34 @@ def read_truth(frames: Frames, window: Window, device: torch.device, dtype: torc
     return lambda step: frames.read(window.frame(step)).to(device, dtype)
 
 
+class Recent:
+    """The last n frames as one tensor, without copying them at every step.
+
+    A new frame is written behind the others in a buffer of 2n.  When that is full, the n - 1 frames
+    still needed go to a new one; no frame is ever overwritten, so what was handed out stays.
+    """
+
+    def __init__(self, frames: Tensor) -> None:
+        self._n = self._end = len(frames)
+        self._buffer = frames.new_empty((2 * self._n, *frames.shape[1:]))
+        self._buffer[: self._n] = frames
+
+    @property
+    def frames(self) -> Tensor:
+        """(n, C, *space), contiguous, the newest last."""
+        return self._buffer[self._end - self._n : self._end]
+
+    def append(self, frame: Tensor) -> None:
+        """The newest frame (C, *space); the oldest is forgotten."""
+        if self._end == len(self._buffer):
+            kept = self.frames[1:]
+            self._buffer = torch.empty_like(self._buffer)
+            self._end = len(kept)
+            self._buffer[: self._end] = kept
+        self._buffer[self._end] = frame.detach()
+        self._end += 1
+
+
 @dataclass(frozen=True, eq=False)
 class Start:
     """Where a rollout starts: a surrogate, and all that its steps depend on.
@@ -85,13 +113,12 @@ class Start:
 
     def source(self) -> Source:
         """The model fed with its own output; step 0 gives the last input frame."""
-        history, advance = self.frames(), self.stepper()
+        recent, advance = Recent(self.frames()), self.stepper()
 
         def frame(step: int) -> Tensor:
-            nonlocal history
             if step > 0:
-                history = torch.cat([history[1:], advance(history, step)[None]])
-            return history[-1]
+                recent.append(advance(recent.frames, step))
+            return recent.frames[-1]
 
         return frame
 

@@ -15,7 +15,7 @@ from harness.engine import Engine
 from harness.fields import MHD
 from harness.jobs import Job, audit, bind, rollout, truth_job, twin
 from harness.record import Store
-from harness.rollout import Start, structure_steps
+from harness.rollout import Recent, Start, structure_steps
 from harness.stepping import Draw, Stepper
 from harness.surrogates import registry
 from harness.surrogates.base import ModuleSurrogate
@@ -72,6 +72,22 @@ def linear(scale: float = 1.0) -> ModuleSurrogate:
 
 def job(window: Window, request: object = None, **more: object) -> Job:
     return bind(request or rollout(), SPEC, window, "fp32", True, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_history_moves_over_the_frames_and_no_frame_is_lost(n: int) -> None:
+    """Frames keep their place in memory but when the buffer ends, and what was handed out stays."""
+    recent = Recent(torch.arange(n).double()[:, None])
+    seen, moved = [recent.frames], 0
+    for number in range(n, n + 20):
+        before = seen[-1].data_ptr()
+        recent.append(torch.full((1,), number, dtype=torch.float64))
+        seen.append(recent.frames)
+        assert seen[-1].is_contiguous()
+        moved += seen[-1].data_ptr() != before + 8
+    for first, frames in enumerate(seen):
+        assert frames.flatten().tolist() == [first + i for i in range(n)]
+    assert moved == (20 - n) // (n + 1) + 1
 
 
 def test_a_rollout_is_the_model_applied_to_its_own_output(

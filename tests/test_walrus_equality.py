@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,15 +25,16 @@ CASES = [
     ((64, 16, 16), 3, 1, None),
     ((64, 16, 16), 6, 1, 3),
     ((64, 64, 64), 3, 1, 3),
+    ((64, 64, 64), 6, 1, None),
 ]
 
 
-def published(model: Walrus, draw: Draw, history: Tensor, steps: int) -> Tensor:
+def published(model: Walrus, draw: Draw, history: Tensor, steps: int, revin: Any = None) -> Tensor:
     """The notebook's frames; the model as it was loaded, checkpointing and all."""
     module = model.to(CPU, history.dtype).module
     jitter = draw.seed is not None
     module.jitter_patches = module.patch_jitterer.jitter_patches = jitter
-    return notebook.rollout(module, draw, history, steps)
+    return notebook.rollout(module, draw, history, steps, revin)
 
 
 def rolled(step: Stepper, history: Tensor, steps: int, channels_last: bool) -> Tensor:

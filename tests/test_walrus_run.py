@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from harness.plugin import preflight
 from harness.surrogates import forecast, registry
 from harness.surrogates.forecast import Forecasting, spoken
 from harness.surrogates.spec import ModelError
-from harness.surrogates.walrus import places, source
+from harness.surrogates.walrus import inference, places, source
 from tests import toy
 from tests import walrus_example as example
 from tests.conftest import Toy
@@ -78,6 +79,59 @@ def test_hours_are_spent_only_if_the_device_is_named(
     (model,) = [m for m in bench16.run.models if m.name == "walrus-pt.tiny"]
     assert model.n_history == 3
     assert "walrus-pt.tiny keeps every judged property" in bench16.output
+
+
+@example.needs_source
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [(("--precision", "fp32"), ("highest", False)),
+     (("--precision", "tf32", "--draw", "none"), ("high", True))],
+    ids=["fp32", "tf32-none"],
+)  # fmt: skip
+def test_switches_and_draws_inside_the_network_are_those_of_the_command_line(
+    bench16: Toy,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    allowed: tuple[str, bool],
+) -> None:
+    """Whatever the caller had switched on: matrix products and convolutions, jitter and rolls."""
+    seen = set()
+    prepare = inference.prepare
+    drawn = "none" not in options
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        ready = prepare(*arguments, **named)
+
+        def look(_: object, inputs: Any) -> None:
+            if not inputs[0].is_meta:  # a forecast computes nothing
+                switches = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+                seen.add((*switches, ready.jitter_patches, ready.patch_jitterer.jitter_patches))
+
+        ready.blocks[0].register_forward_pre_hook(look)
+        return ready
+
+    monkeypatch.setattr(inference, "prepare", watched)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not allowed[1])
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        folder = example.write_checkpoint(bench16.folder / "tiny")
+        run = (
+            "--model",
+            f"walrus-pt={folder}",
+            "--steps",
+            "2",
+            "--trajectories",
+            "1",
+            "--device",
+            "cpu",
+        )
+        assert bench16.pytest(*run, *options, "-k", "offset and not offsets") == 0, bench16.output
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.allow_tf32 is not allowed[1]
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert seen == {(*allowed, drawn, drawn)}
 
 
 def test_a_forecast_asks_once_for_each_kind_of_window() -> None:

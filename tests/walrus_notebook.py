@@ -1,8 +1,9 @@
 """The published rollout: the cell `rollout_model` of Polymathic's demonstration notebook, executed.
 
-It comes from a checkout of the source; nothing of it is copied here.  The normaliser and the
-formatter are Polymathic's own.  Their packages' `__init__` would import the trainer with its logger,
-so these modules are imported without them.
+It comes from a checkout of the source; nothing of it is copied here.  The normalisers, the formatter
+and the checkpointer are Polymathic's own.  Their packages' `__init__` would import the trainer with
+its logger, so these modules are imported without them.  The notebook also shows the released
+configuration, as it was printed.
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ from tests.walrus_example import MHD_LABELS
 NOTEBOOK = "demo_notebooks/walrus_example_1_RunningWalrus.ipynb"
 
 
+#: brings the source with its notebooks, which an installed package lacks
+CLONE = (
+    "git clone https://github.com/PolymathicAI/walrus && "
+    f"git -C walrus checkout {source.COMMIT} && export PYTHONPATH=$PWD/walrus"
+)
+
+
 def _missing() -> str:
     try:
         notebook = source.folder().parent / NOTEBOOK
     except WalrusError as error:
-        return str(error)
-    clone = f"git clone https://github.com/PolymathicAI/walrus && git checkout {source.COMMIT[:7]}"
-    return "" if notebook.is_file() else f"{notebook} is not there: {clone}, and put it on PYTHONPATH"
+        return f"{str(error).split(':')[0]}: pip install einops && {CLONE}"
+    return "" if notebook.is_file() else f"{notebook} is not there: {CLONE}"
 
 
 #: for tests that run the notebook's cell
@@ -73,9 +80,31 @@ def _package(name: str, folder: Path | None, **content: object) -> ModuleType:
     return module
 
 
+def _cells() -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads((source.folder().parent / NOTEBOOK).read_text())["cells"]
+    return cells
+
+
+def released_config() -> str:
+    """`extended_config.yaml` of the released checkpoint, which the notebook prints."""
+    texts = ["".join(o.get("text", "")) for cell in _cells() for o in cell.get("outputs", [])]
+    (config,) = [text for text in texts if text.startswith("data_workers:")]
+    return config
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`rollout_model`, and the modules of Polymathic's normalisers, formatters and checkpointer."""
+
+    rollout_model: Callable[..., Any]
+    strategies: ModuleType
+    formatters: ModuleType
+    checkpoints: ModuleType
+
+
 @cache
-def parts() -> tuple[Callable[..., Any], Any, Any]:
-    """`rollout_model`, Polymathic's sample-wise normaliser, and their formatter."""
+def parts() -> Parts:
+    """Imported once."""
     root = source.folder()
     stand_ins = {
         "walrus.data": _package("walrus.data", root / "data"),
@@ -84,24 +113,28 @@ def parts() -> tuple[Callable[..., Any], Any, Any]:
         # Data sets with masked cells use it; MHD has none.
         "walrus.trainer.training": _package("training", None, expand_mask_to_match=None),
     }
-    cells = json.loads((root.parent / NOTEBOOK).read_text())["cells"]
-    (code,) = [c for c in ("".join(cell["source"]) for cell in cells) if "def rollout_model(" in c]
+    (code,) = [c for c in ("".join(cell["source"]) for cell in _cells()) if "def rollout_model(" in c]
     namespace: dict[str, Any] = {"torch": torch}
     with patch.dict(sys.modules, stand_ins):
         exec(compile(code, NOTEBOOK, "exec"), namespace)
-        strategies = importlib.import_module("walrus.trainer.normalization_strat")
-        formatters = importlib.import_module("walrus.data.well_to_multi_transformer")
-        namespace["expand_mask_to_match"] = None
-    return (
-        namespace["rollout_model"],
-        strategies.SamplewiseRevNormalization(),
-        formatters.ChannelsFirstWithTimeFormatter(),
-    )
+        strategies, formatters, checkpoints = (
+            importlib.import_module(f"walrus.{name}")
+            for name in (
+                "trainer.normalization_strat", "data.well_to_multi_transformer", "trainer.checkpoints"
+            )
+        )  # fmt: skip
+    return Parts(namespace["rollout_model"], strategies, formatters, checkpoints)
 
 
-def rollout(model: Callable[..., Tensor], draw: Draw, history: Tensor, steps: int) -> Tensor:
-    """Frames (steps, C, *space) of the published rollout from a history (T, C, *space)."""
-    rollout_model, revin, formatter = parts()
+def rollout(
+    model: Callable[..., Tensor], draw: Draw, history: Tensor, steps: int, revin: Any = None
+) -> Tensor:
+    """Frames (steps, C, *space) of the published rollout from a history (T, C, *space).
+
+    revin: the normaliser, the notebook's sample-wise one by default.
+    """
+    revin = revin or parts().strategies.SamplewiseRevNormalization()
+    formatter = parts().formatters.ChannelsFirstWithTimeFormatter()
     channels = history.shape[1]
     frames = history.permute(0, 2, 3, 4, 1)[None]
     batch = {
@@ -113,5 +146,5 @@ def rollout(model: Callable[..., Tensor], draw: Draw, history: Tensor, steps: in
         "padded_field_mask": torch.ones(channels, dtype=torch.bool),
     }
     with torch.no_grad():
-        predicted, _ = rollout_model(Drawn(model, draw), revin, batch, formatter)
+        predicted, _ = parts().rollout_model(Drawn(model, draw), revin, batch, formatter)
     return predicted[0].permute(0, 4, 1, 2, 3)

@@ -23,6 +23,7 @@ from harness.fields import AXES, FieldLayout
 from harness.suggest import unknown
 from harness.surrogates.walrus import source
 from harness.surrogates.walrus.errors import WalrusError
+from harness.surrogates.walrus.normalisation import FLOOR
 
 _MODELS = "walrus.models."
 _BLOCKS = f"{_MODELS}spatiotemporal_blocks.space_time_split.SpaceTimeSplitBlock"
@@ -47,6 +48,9 @@ CONSTRUCTORS = {
     },
 }
 
+#: nodes of the constructor tree; the released one has 112
+PARTS = 10_000
+
 Normalisation = Literal["samplewise", "global"]
 _STRATEGIES: dict[str, Normalisation] = {
     "walrus.trainer.normalization_strat.SamplewiseRevNormalization": "samplewise",
@@ -64,14 +68,16 @@ class Config:
     """The parts of a training configuration that inference depends on.
 
     model: constructor tree.  fields: field name -> index in the embedding.  normalisation: which
-    reversible normalisation was trained with.  finetuning: options added before fine-tuning.
-    n_history: longest history.  datasets: per data set, how it was presented in training.
+    reversible normalisation was trained with, and floor the smallest scale of the samplewise one.
+    finetuning: options added before fine-tuning.  n_history: longest history.  datasets: per data
+    set, how it was presented in training.
     """
 
     file: Path
     model: Mapping[str, Any]
     fields: Mapping[str, int]
     normalisation: Normalisation
+    floor: float
     finetuning: Mapping[str, Any]
     n_history: int
     datasets: Mapping[str, Mapping[str, Any]]
@@ -91,6 +97,13 @@ class Config:
         """Frames that the model conditions on for a data set: 3 for MHD_64."""
         factor = self.datasets.get(dataset, UNLISTED).get("step_downsample_factor", 1.0)
         return int(self.n_history * factor)
+
+    def statistics(self, dataset: str) -> str:
+        """Name of the file, in a data set's folder, of the scales that a global normalisation takes.
+
+        The configuration may hold a path of the machine it was written on: only its name is used.
+        """
+        return Path(self.datasets.get(dataset, {}).get("normalization_path") or "stats.yaml").name
 
     def labels(self, dataset: str, layout: FieldLayout) -> tuple[int, ...]:
         """Index in the embedding of every channel of a layout.
@@ -119,7 +132,7 @@ def read(file: Path) -> Config:
     """Read and check a configuration; WalrusError names the file, what is expected and found."""
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WalrusError(f"{file} is not a readable configuration: {error}") from error
     try:
         strategy = tree["trainer"]["revin"]["_target_"]
@@ -131,10 +144,13 @@ def read(file: Path) -> Config:
             model=tree["model"],
             fields=fields,
             normalisation=_normalisation(strategy, file),
+            floor=float(tree["trainer"].get("epsilon", FLOOR)),
             finetuning=tree.get("finetuning_mods") or {},
             n_history=int(parameters["n_steps_input"]),
             datasets=parameters.get("well_dataset_info") or {},
         )
+        _refuse_strangers(config.model, file)
+        _refuse_other_strides(config.model["encoder"], file)
     except WalrusError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -142,7 +158,6 @@ def read(file: Path) -> Config:
             f"{file} is not Walrus's extended_config.yaml: it lacks {error} "
             "(the short configurations of the source's configs/ describe another, smaller model)"
         ) from error
-    _refuse_strangers(config.model, file)
     if prediction != "delta":
         raise WalrusError(f"{file}: expected prediction_type delta, found {prediction!r}")
     return config
@@ -175,6 +190,11 @@ def build(config: Config) -> nn.Module:
             module: nn.Module = construct(n_states=config.n_states)
             if config.finetuning:
                 module.add_ft_options(dict(config.finetuning))  # type: ignore[operator]
+        embedded: Any = module.embed
+        if "3" not in embedded:
+            raise WalrusError(
+                f"{config.file}: the model embeds frames of {', '.join(embedded)} dimensions, not of 3"
+            )
     except WalrusError:
         raise
     except Exception as error:
@@ -182,19 +202,36 @@ def build(config: Config) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-def _refuse_strangers(node: Any, file: Path) -> None:
-    """Raises WalrusError for a constructor that is no part of the model, before any is called."""
-    if isinstance(node, list):
-        for value in node:
-            _refuse_strangers(value, file)
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            if key == "_target_" and value not in CONSTRUCTORS:
+def _refuse_strangers(model: Any, file: Path) -> None:
+    """Raises WalrusError for a constructor that is no part of the model, before any is called.
+
+    Aliases in YAML can make a short file endlessly large, or contain itself: there is an end.
+    """
+    nodes, seen = [model], 0
+    while nodes:
+        node, seen = nodes.pop(), seen + 1
+        if seen > PARTS:
+            raise WalrusError(f"{file} describes a model of more than {PARTS} parts: refused")
+        if isinstance(node, list):
+            nodes += node
+        elif isinstance(node, Mapping):
+            nodes += node.values()
+            target = node.get("_target_")
+            if "_target_" in node and str(target) not in CONSTRUCTORS:
                 raise WalrusError(
-                    f"{file} asks to call {value!r}, which is no part of the model: refused; "
+                    f"{file} asks to call {target!r}, which is no part of the model: refused; "
                     f"allowed are {', '.join(CONSTRUCTORS)}"
                 )
-            _refuse_strangers(value, file)
+
+
+def _refuse_other_strides(encoder: Mapping[str, Any], file: Path) -> None:
+    """Raises WalrusError for strides that do not follow from the grid, or zeros around a frame.
+
+    Drawn strides come from Python's own generator, in evaluation too, and no grid could be checked.
+    """
+    for key in ("variable_downsample", "variable_deterministic_ds", "learned_pad"):
+        if encoder.get(key, True) is not True:
+            raise WalrusError(f"{file}: expected {key} true, found {encoder[key]!r}")
 
 
 def _construct(node: Any, file: Path) -> Any:

@@ -23,18 +23,18 @@ from harness.surrogates.walrus.errors import WalrusError
 #: history (T, C, *space) -> scales r and d, each (C, 1, ...)
 Normalisation = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-#: the smallest scale
+#: the smallest scale, unless the training configuration has another (`trainer.epsilon`)
 FLOOR = 1e-5
 
 
-def samplewise(history: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales r = rms of the history, d = rms of its differences, each at least 1e-5."""
-    return _rms(history), _rms(history[1:] - history[:-1])
+def samplewise(history: Tensor, floor: float = FLOOR) -> tuple[Tensor, Tensor]:
+    """Scales r = rms of the history, d = rms of its differences, each at least `floor`."""
+    return _rms(history, floor), _rms(history[1:] - history[:-1], floor)
 
 
-def _rms(values: Tensor) -> Tensor:
+def _rms(values: Tensor, floor: float) -> Tensor:
     axes = (0, *range(2, values.ndim))
-    return values.square().mean(axes, keepdim=True)[0].sqrt().clamp_min(FLOOR)
+    return values.square().mean(axes, keepdim=True)[0].sqrt().clamp_min(floor)
 
 
 def constant(scales: Tensor, delta_scales: Tensor, spatial: int) -> Normalisation:
@@ -51,7 +51,9 @@ def read_statistics(file: Path, layout: FieldLayout) -> dict[str, list[float]]:
     """`rms` and `rms_delta` per channel from a data set's stats.yaml.
 
     The components of a vector share one number, sqrt( sum_i s_i^2 / n ), so that the model does not
-    depend on the orientation of the axes.  Raises WalrusError, with the file.
+    depend on the orientation of the axes.  The numbers are those of float32, with which the weights
+    were trained: constants of the model, the same in every precision.  Raises WalrusError, with the
+    file.
     """
     try:
         statistics: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -66,10 +68,10 @@ def read_statistics(file: Path, layout: FieldLayout) -> dict[str, list[float]]:
 def _flat(values: Mapping[str, Any], layout: FieldLayout) -> list[float]:
     flat: list[float] = []
     for name, rank in zip(layout.names, layout.ranks, strict=True):
-        components = torch.as_tensor(values[name], dtype=torch.float64).reshape(-1)
+        components = torch.as_tensor(values[name], dtype=torch.float32).reshape(-1)
         count = layout.spatial**rank
         if len(components) != count:
             raise ValueError(f"{name} has {len(components)} components, expected {count}")
-        shared = float(components.square().mean().sqrt()) if rank else float(components)
+        shared = float(components.square().sum().sqrt() / count**0.5 if rank else components)
         flat += [shared] * count
     return flat

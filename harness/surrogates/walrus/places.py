@@ -16,6 +16,8 @@ VARIABLE = "HARNESS_WALRUS_PT"
 CONFIG = "extended_config.yaml"
 #: what holds the weights, the first that is there
 WEIGHTS = ("walrus.safetensors", "walrus.pt", "coalesced.pth")
+#: what Polymathic's trainer writes: a file, or a folder of torch.distributed, known by its metadata
+TRAINED, SHARDED = "full_checkpoint.pt", ".metadata"
 #: 1,286,199,047 float32 parameters
 SIZE = "5.1 GB"
 
@@ -60,24 +62,46 @@ def find(checkpoint: Path | None) -> Files:
 
 
 def _given(place: Path) -> Files:
-    """A checkpoint that the user named: a folder, or a file with its configuration beside or above."""
+    """A checkpoint that the user named: a folder, or a file with its configuration in a folder above.
+
+    Polymathic's trainer writes RUN/extended_config.yaml and RUN/checkpoints/best/full_checkpoint.pt.
+    """
     if place.is_dir():
-        files = _in(place)
-        if files is None:
-            found = ", ".join(sorted(p.name for p in place.iterdir())[:8]) or "nothing"
+        if (files := _in(place)) is not None:
+            return files
+        if (place / TRAINED).is_file():
+            return _given(place / TRAINED)
+        if (place / SHARDED).is_file():
             raise WalrusError(
-                f"{place} is no checkpoint of Walrus: expected {CONFIG} and one of "
-                f"{', '.join(WEIGHTS)}, found {found}"
+                f"{place} is a checkpoint in shards, of torch.distributed.checkpoint; join them:\n"
+                f"  python -m torch.distributed.checkpoint.format_utils dcp_to_torch {place} "
+                f"{place / 'coalesced.pth'}\n"
+                f"  and then --model walrus-pt={place / 'coalesced.pth'}"
             )
-        return files
+        raise WalrusError(_holds_none(place))
     if not place.is_file():
         raise WalrusError(f"no checkpoint of Walrus at {place}")
-    for folder in (place.parent, place.parent.parent):
+    for folder in place.absolute().parents[:3]:
         if (folder / CONFIG).is_file():
             return Files(place, folder / CONFIG)
     raise WalrusError(
-        f"{place} has no {CONFIG} beside it: it says how the model is built and normalised, "
+        f"{place} has no {CONFIG} beside it or above: it says how the model is built and normalised, "
         "and comes with every checkpoint"
+    )
+
+
+def _holds_none(folder: Path) -> str:
+    """What a folder holds instead of a checkpoint, and which of it could be named instead."""
+    found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+    written = [
+        str(p)
+        for p in sorted(folder.glob("checkpoints/*"))
+        if p.name in WEIGHTS or (p / TRAINED).is_file() or (p / SHARDED).is_file()
+    ]
+    named = f"; name one of its checkpoints: {', '.join(written)}" if written else ""
+    return (
+        f"{folder} is no checkpoint of Walrus: expected {CONFIG} and one of {', '.join(WEIGHTS)}, "
+        f"found {found}{named}"
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,6 +81,7 @@ class Walrus(ModuleSurrogate):
             "adapter": _digest(),
             "source": source.digest(),
             "normalisation": config.normalisation,
+            "floor": config.floor,
             "statistics": self.statistics,
             "compiled": compiled,
         }
@@ -120,7 +122,7 @@ class Walrus(ModuleSurrogate):
 
     def _normalisation(self, simulation: Simulation) -> normalisation.Normalisation:
         if self.walrus.normalisation == "samplewise":
-            return normalisation.samplewise
+            return partial(normalisation.samplewise, floor=self.walrus.floor)
         found = self.statistics[simulation.dataset]
         scales, deltas = (torch.tensor(found[k], dtype=torch.float64) for k in ("rms", "rms_delta"))
         return normalisation.constant(scales, deltas, simulation.layout.spatial)
@@ -189,11 +191,13 @@ def load(checkpoint: Path | None, simulations: Sequence[Simulation] = ()) -> Wal
 def _statistics(
     config: Config, simulations: Sequence[Simulation]
 ) -> Mapping[str, Mapping[str, list[float]]]:
-    """Scales of every data set from its stats.yaml, for a model that is normalised by them."""
+    """Scales of every data set from its own file, for a model that is normalised by them."""
     if config.normalisation == "samplewise":
         return {}
     # ROOT/datasets/NAME/data/SPLIT/FILE: The Well keeps the statistics beside `data`.
-    files = {s.dataset: (s.file.parents[2] / "stats.yaml", s.layout) for s in simulations}
+    files = {
+        s.dataset: (s.file.parents[2] / config.statistics(s.dataset), s.layout) for s in simulations
+    }
     return {name: normalisation.read_statistics(*where) for name, where in files.items()}
 
 
