@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 
 from harness.fields import MHD, FieldLayout
-from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, load, places, weights
 from tests import walrus_example as example
 

@@ -1,19 +1,25 @@
-"""Asks expensive models, before anything runs, whether they can roll this run's windows, and how long
-it takes: hours on a CPU are spent only if the user says so.
+"""Finds out, before anything runs, whether models can roll this run's windows, and how long it takes:
+hours on a CPU are spent only if the user says so.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 import torch
 
 from harness.plan import Plan
 from harness.surrogates import registry
+from harness.surrogates.families import family
 from harness.surrogates.forecast import Forecasting, seconds, spoken
 from harness.surrogates.spec import ModelError, ModelSpec
+from harness.truth.window import Window
 
 #: seconds that a run may take, for one rollout of every window, on a device that nobody named
 LIMIT = 3600.0
+#: seconds that are not worth a line, of a model that does not itself say what it takes
+SHORT = 60.0
 
 
 def check(config: pytest.Config, plan: Plan) -> list[str]:
@@ -22,18 +28,17 @@ def check(config: pytest.Config, plan: Plan) -> list[str]:
     """
     if hasattr(config, "workerinput"):
         return []  # the controller has asked already
-    return [_forecast(config, plan, spec) for spec in plan.models if registry.forecasts(spec)]
+    said = (_forecast(config, plan, spec) for spec in plan.models if registry.forecasts(spec))
+    return [text for text in said if text]
 
 
 def _forecast(config: pytest.Config, plan: Plan, spec: ModelSpec) -> str:
+    """What one model takes; nothing of a quick one, and of one that cannot be asked."""
     chosen = plan.options
     windows = [window for group in plan.windows.values() for window in group]
-    surrogate = registry.load(spec, plan.simulations)
-    assert isinstance(surrogate, Forecasting)
-    try:
-        total = seconds(surrogate, windows, torch.device(chosen.device), chosen.precision)
-    except ValueError as error:
-        raise ModelError(f"{spec.name}: {error}") from error
+    total = _seconds(plan, spec, windows)
+    if total is None:
+        return ""
     steps = sum(window.steps for window in windows)
     text = (
         f"{spec.label} on {chosen.device} in {chosen.precision}: about {spoken(total / steps)} a step "
@@ -45,3 +50,23 @@ def _forecast(config: pytest.Config, plan: Plan, spec: ModelSpec) -> str:
             f"say --device {chosen.device} if you mean it."
         )
     return text
+
+
+def _seconds(plan: Plan, spec: ModelSpec, windows: Sequence[Window]) -> float | None:
+    """Time of one rollout of every window; None if it is short, or cannot be had without a rollout."""
+    chosen = plan.options
+    device = torch.device(chosen.device)
+    try:
+        surrogate = registry.load(spec, plan.simulations)
+        if isinstance(surrogate, Forecasting):
+            return seconds(surrogate, windows, device, chosen.precision)
+        if "autonomous" not in surrogate.traits:
+            return None  # a replay has no answer to a state of ones
+        total = seconds(surrogate, windows, device, chosen.precision)
+        return total if total > SHORT else None
+    except ModelError:
+        raise
+    except Exception as error:
+        if isinstance(error, ValueError) and family(spec.name) is not None:
+            raise ModelError(f"{spec.name}: {error}") from error
+        return None  # a user's model may fail in any way: the test that needs it says how

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.stepping import Draw, Stepper
+from harness.surrogates.base import TRAITS
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.window import Simulation, Window
 
@@ -49,7 +50,7 @@ class Exported:
     fields: the data's layout, whose number of channels the program must have.
     """
 
-    traits = frozenset({"responds", "differentiable"})
+    traits = TRAITS - {"dtype"}
 
     def __init__(self, program: torch.export.ExportedProgram, fields: FieldLayout, digest: str) -> None:
         self.fields = fields

@@ -26,7 +26,7 @@ class Family:
     summary: one line about the model.  load: makes it.
     require: raises ModelError, before anything runs, if something that it needs is not here.
     fits: raises ModelError, before anything runs, if it does not fit the run's simulations.
-    forecasts: asked before a run how long it takes (`harness.surrogates.forecast`).
+    forecasts: it may take hours, so it is asked before a run (`harness.surrogates.forecast`).
     protocol: of a run that names none, for a model that was not made for the embedded truth.
     """
 
@@ -38,14 +38,14 @@ class Family:
     protocol: str | None = None
 
 
-def _in(module: str, summary: str, protocol: str | None = None) -> Family:
+def _in(module: str, summary: str, protocol: str | None = None, forecasts: bool = True) -> Family:
     """A family whose module has functions `load`, `require` and `fits`."""
 
     def late(function: str) -> Callable[..., Any]:
         path = f"harness.surrogates.{module}"
         return lambda *arguments: getattr(import_module(path), function)(*arguments)
 
-    return Family(summary, late("load"), late("require"), late("fits"), protocol=protocol)
+    return Family(summary, late("load"), late("require"), late("fits"), forecasts, protocol)
 
 
 def _mini(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
@@ -118,7 +118,7 @@ FAMILIES: dict[str, Family] = {
     "well-tfno": _in("well_models", "The Well's TFNO, likewise"),
     "well-unet-classic": _in("well_models", "The Well's classic U-Net, likewise"),
     "well-unet-convnext": _in("well_models", "The Well's ConvNeXt U-Net, likewise"),
-    "saved:": _in("saved", "predicted frames of any framework: saved:FOLDER"),
+    "saved:": _in("saved", "predicted frames of any framework: saved:FOLDER", forecasts=False),
     "exported:": _in("exported", "a program of torch.export: exported:PATH.pt2"),
     "persistence": Family("the last input frame, for ever", _reference),
     "oracle": Family("positive control: replays the truth", _reference),

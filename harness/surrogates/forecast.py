@@ -1,20 +1,26 @@
-"""What an expensive model can say of a run before it starts."""
+"""What a run with an expensive model takes, said before it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 
+from harness import numerics
+from harness.surrogates.base import Draw, Surrogate
 from harness.truth.window import Window
+
+#: a first step that took this many seconds is not repeated: what it spent on setting up is little
+LONG = 1.0
 
 
 @runtime_checkable
 class Forecasting(Protocol):
     """A surrogate that can tell, in seconds and without a rollout, what a rollout would take.
 
-    Optional: a model that steps in milliseconds need not.
+    Optional: of another model one step is timed.
     """
 
     def seconds_per_step(self, window: Window, device: torch.device, precision: str) -> float:
@@ -22,8 +28,33 @@ class Forecasting(Protocol):
         ...
 
 
+def seconds_per_step(
+    surrogate: Surrogate, window: Window, device: torch.device, precision: str
+) -> float:
+    """What the model says itself, else the time of one step on a state of ones."""
+    if isinstance(surrogate, Forecasting):
+        return surrogate.seconds_per_step(window, device, precision)
+    simulation = window.simulation
+    dtype = numerics.DTYPES[precision]
+    moved = surrogate.to(device, dtype)
+    shape = (moved.n_history, simulation.layout.n_channels, *simulation.shape)
+    history = torch.ones(shape, device=device, dtype=dtype)
+    with torch.no_grad(), numerics.strict(), numerics.autocast(precision, device):
+        stepper = moved.begin(window, Draw())
+        first = _timed(lambda: stepper(history, 1), device)
+        return first if first > LONG else min(first, _timed(lambda: stepper(history, 1), device))
+
+
+def _timed(step: Callable[[], object], device: torch.device) -> float:
+    start = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
 def seconds(
-    surrogate: Forecasting, windows: Sequence[Window], device: torch.device, precision: str
+    surrogate: Surrogate, windows: Sequence[Window], device: torch.device, precision: str
 ) -> float:
     """Time of one rollout of every window."""
     per_step: dict[tuple[object, ...], float] = {}
@@ -32,7 +63,7 @@ def seconds(
         simulation = window.simulation
         kind = (simulation.shape, simulation.boundaries, simulation.layout, simulation.dataset)
         if kind not in per_step:
-            per_step[kind] = surrogate.seconds_per_step(window, device, precision)
+            per_step[kind] = seconds_per_step(surrogate, window, device, precision)
         total += per_step[kind] * window.steps
     return total
 

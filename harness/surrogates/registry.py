@@ -1,7 +1,8 @@
 """From `--model` to a loaded surrogate.
 
 Grammar, the same everywhere: NAME[=CHECKPOINT][+INTERVENTION...].  NAME is one of `names()`, an
-entry point of the group "physics_harness.surrogates", or PATH/FILE.py:CLASS.
+entry point of the group "physics_harness.surrogates", or PATH/FILE.py:CLASS, where the class is a
+surrogate or any `torch.nn.Module` from the last frames to the next.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from torch import nn
+
 from harness.suggest import unknown
-from harness.surrogates.base import Surrogate
+from harness.surrogates import state
+from harness.surrogates.base import ModuleSurrogate, Surrogate
 from harness.surrogates.families import everything, family
 from harness.surrogates.spec import MissingModel, ModelError, ModelSpec, parse
 from harness.truth.window import Simulation
@@ -87,16 +91,16 @@ def fit(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
 
 
 def forecasts(spec: ModelSpec) -> bool:
-    """Whether the model says before a run how long it takes."""
+    """Whether a run says before it starts how long the model takes; yes of whatever is a user's own."""
     found = family(spec.name)
-    return found is not None and found.forecasts
+    return found is None or found.forecasts
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     """The surrogate itself.  ModelError, or the loader's own precise error."""
     path, _, cls = spec.name.rpartition(":")
     if path.endswith(".py"):
-        return _from_file(Path(path), cls, spec)
+        return _from_file(Path(path), cls, spec, simulations)
     found = family(spec.name)
     if found is not None:
         return found.load(spec, simulations)
@@ -104,7 +108,7 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     return point.load()(spec, simulations)
 
 
-def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
+def _from_file(path: Path, cls: str, spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     # The content's digest in the module name keeps two files with one stem apart.
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     module_spec = importlib.util.spec_from_file_location(f"surrogate_{digest}", path)
@@ -117,6 +121,8 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
         classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
         raise ModelError(f"{path}: " + unknown("class", cls, classes))
     make = getattr(module, cls)
+    if inspect.isclass(make) and issubclass(make, nn.Module) and not hasattr(make, "begin"):
+        return _bare(make, spec, simulations)
     surrogate = make(Path(spec.checkpoint)) if spec.checkpoint else make()
     missing = [
         name
@@ -129,6 +135,24 @@ def _from_file(path: Path, cls: str, spec: ModelSpec) -> Surrogate:
             "subclass harness.surrogates.base.ModuleSurrogate"
         )
     return surrogate
+
+
+def _bare(make: type[nn.Module], spec: ModelSpec, simulations: Sequence[Simulation]) -> ModuleSurrogate:
+    """A `torch.nn.Module` that is nothing else: (T, C, *space) -> (C, *space), in physical units.
+
+    T is its attribute `n_history`, else 1; its channels are the data's.  It is made without
+    arguments, and a checkpoint is its state dict.
+    """
+    try:
+        module = make()
+    except TypeError as error:
+        raise ModelError(
+            f"{spec.name} cannot be made without arguments: {error}; give them defaults, or subclass "
+            "harness.surrogates.base.ModuleSurrogate"
+        ) from error
+    if spec.checkpoint:
+        state.fill(module, state.read(Path(spec.checkpoint)), Path(spec.checkpoint))
+    return ModuleSurrogate(module, simulations[0].layout, int(getattr(module, "n_history", 1)))
 
 
 def source_digest(surrogate: Surrogate) -> str:

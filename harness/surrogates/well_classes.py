@@ -29,10 +29,7 @@ CLASSES = {
     "UNetClassic": "unet_classic",
     "UNetConvNext": "unet_convnext",
 }
-INSTALL = (
-    "pip install huggingface_hub tensorly opt_einsum && "
-    "pip install --no-deps neuraloperator==0.3.0 tensorly-torch"
-)
+INSTALL = "pip install -c constraints.txt -e '.[zoo]'"
 #: module -> names it is asked for while models are imported
 _STOOD_IN: dict[str, tuple[str, ...]] = {
     "wandb": (),

@@ -18,13 +18,12 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness import paths
 from harness.fields import MHD, FieldLayout
 from harness.hub.names import OWNER, WELL_MODELS, models_folder
+from harness.surrogates import state
 from harness.surrogates.base import ModuleSurrogate
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.surrogates.well_classes import model_class, packages
@@ -117,7 +116,7 @@ def study_fno(path: Path, config: dict[str, Any] | None = None) -> ModuleSurroga
     config: arguments of the class, by default the study's.
     """
     chosen = STUDY_CONFIG if config is None else config
-    network = _filled("FNO", chosen, _state(path), path)
+    network = _filled("FNO", chosen, state.read(path), path)
     return ModuleSurrogate(Stacked(network), MHD, 1, _identified("FNO", chosen))
 
 
@@ -128,9 +127,9 @@ def well_model(kind: str, folder: Path, simulation: Simulation) -> ModuleSurroga
     """
     config = _config(folder)
     frames = _history(config, folder, simulation)
-    state = _state(folder / "model.safetensors")
+    weights = state.read(folder / "model.safetensors")
     mean, std = _statistics(folder, simulation)
-    network = _filled(kind, config, state, folder)
+    network = _filled(kind, config, weights, folder)
     stacked = Stacked(network, mean, std)
     return ModuleSurrogate(stacked, simulation.layout, frames, _identified(kind, config))
 
@@ -153,53 +152,13 @@ def _identified(kind: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"class": kind, **config} | {name: version(name) for name in packages(kind)}
 
 
-def _filled(kind: str, config: dict[str, Any], state: dict[str, Any], source: Path) -> nn.Module:
-    """A model of a class with a state dict; ModelError names the keys that do not fit."""
+def _filled(kind: str, config: dict[str, Any], weights: dict[str, Any], source: Path) -> nn.Module:
+    """A model of a class with a state dict; ModelError for arguments or keys that do not fit."""
     try:
         network = model_class(kind)(**config)
     except TypeError as error:
         raise ModelError(f"{source}: the configuration does not fit {kind}: {error}") from error
-    wanted = network.state_dict()
-    missing, unexpected = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
-    shapes = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in sorted(set(wanted) & set(state))
-        if hasattr(wanted[name], "shape") and state[name].shape != wanted[name].shape
-    ]
-    if missing or unexpected or shapes:
-        raise ModelError(
-            f"{source} holds no {kind} of this configuration: missing {_few(missing)}; unexpected "
-            f"{_few(unexpected)}; other shapes {_few(shapes)}"
-        )
-    network.load_state_dict(state)
-    return network
-
-
-def _few(names: Sequence[str]) -> str:
-    return (", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")) or "none"
-
-
-def _state(path: Path) -> dict[str, Any]:
-    """A state dict from a safetensors file or a `.pt`; never code: `weights_only` always."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"no weights at {path}") from error
-    except SafetensorError as error:
-        raise ModelError(f"{path} is no complete safetensors file: {error}") from error
-    except Exception as error:  # torch.load raises many kinds for a file that is none of its own
-        raise ModelError(
-            f"{path} cannot be loaded as weights only: {str(error).splitlines()[0]} (files that need "
-            "code to be run are refused; save a state dict)"
-        ) from error
-    while isinstance(state, dict) and isinstance(state.get("model"), dict):
-        state = state["model"]
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise ModelError(f"{path} holds {type(state).__name__}, expected a state dict")
-    # neuraloperator leaves a note beside the tensors.
-    return {name: value for name, value in state.items() if name != "_metadata"}
+    return state.fill(network, weights, source)
 
 
 def _config(folder: Path) -> dict[str, Any]:
