@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from harness import numerics
-from harness.surrogates.base import Draw, Surrogate
+from harness.stepping import Draw
+from harness.surrogates.base import Surrogate
 from harness.truth.window import Window
 
 #: a first step that took this many seconds is not repeated: what it spent on setting up is little
