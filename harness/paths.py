@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -13,8 +14,14 @@ _SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def cache() -> Path:
-    """Folder for simulated truth and stored records: $HARNESS_CACHE, else `cache/` in the checkout."""
-    return Path(os.environ.get("HARNESS_CACHE") or ROOT / "cache").expanduser().resolve()
+    """Folder for simulated truth and stored records: $HARNESS_CACHE, else `cache/` in the checkout.
+
+    NotADirectoryError if something else has that name.
+    """
+    folder = Path(os.environ.get("HARNESS_CACHE") or ROOT / "cache").expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "HARNESS_CACHE is not a folder", str(folder))
+    return folder
 
 
 def hub_repositories(kind: str, repository: str) -> list[Path]:

@@ -68,6 +68,25 @@ def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:
     assert "lacks fields, n_history" in toy_bench.output
 
 
+def test_what_was_refused_or_judges_nothing_leaves_the_newest_run_alone(toy_bench: Toy) -> None:
+    assert toy_bench.pytest() == 0, toy_bench.output
+    reports = toy_bench.folder / "reports"
+    before, newest = sorted(reports.iterdir()), (reports / "latest").resolve()
+    for arguments, code in ((["--model", "nope"], 4), (["-k", "nonesuch"], 5), (["--collect-only"], 0)):
+        assert toy_bench.pytest(*arguments) == code, toy_bench.output
+        assert "report: " not in toy_bench.output
+    assert sorted(reports.iterdir()) == before
+    assert (reports / "latest").resolve() == newest
+
+
+def test_a_cache_that_is_a_file_is_named(toy_bench: Toy) -> None:
+    place = toy_bench.folder / "a-file"
+    place.write_text("")
+    assert toy_bench.pytest(HARNESS_CACHE=str(place)) == 4
+    assert f"ERROR: HARNESS_CACHE is not a folder: {place}" in toy_bench.output
+    assert "INTERNALERROR" not in toy_bench.output
+
+
 def test_a_truncated_file_is_named_and_the_others_run(toy_bench: Toy) -> None:
     path = toy_bench.folder / "data/datasets/toy/data/test/wave1.hdf5"
     path.write_bytes(path.read_bytes()[:3000])

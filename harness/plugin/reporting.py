@@ -29,6 +29,8 @@ from harness.results import RED, ModelEntry, RecordEntry, Run, TestResult
 COLLECTOR = "harness-collector"
 #: in the run's folder, while it runs: what the workers are doing
 PROGRESS = ".progress"
+#: how a run ends whose junit.xml tells nothing either (None: it was refused before it began)
+EMPTY = (None, pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -61,6 +63,7 @@ class Collector:
         self.expected: list[str] = []
         self.deselected = False
         self.run: Run | None = None
+        self._exit: int | None = None
         self.changes: list[updating.Change] = []
         self.sentences: list[str] = []
         self.refusal: str = ""
@@ -121,12 +124,12 @@ class Collector:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write results.json, records, baselines if asked, and the report."""
+        self._exit = exitstatus
         if self._watcher is not None:
             self._watcher.stop()
             shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
-        if sessions.SESSION not in self._config.stash:
-            _remove_empty(self.folder)
-            return
+        if sessions.SESSION not in self._config.stash or not self.expected:
+            return  # nothing was judged: the newest run stays the one before
         physics = sessions.of(self._config)
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
         missing = tuple(i for i in self.expected if i not in self.results)
@@ -160,6 +163,13 @@ class Collector:
         harness.report.build(self.folder)
         self.sentences = harness.report.sentences(self.folder)
         _point(self.folder.parent / "latest", self.folder)
+
+    def pytest_unconfigure(self) -> None:
+        """Leave no folder of a run that was refused, only asked for its tests, or found none."""
+        if self.run is None and self._exit in EMPTY:
+            with suppress(OSError):
+                (self.folder / "junit.xml").unlink(missing_ok=True)
+                self.folder.rmdir()
 
     def _order(self, nodeid: str) -> int:
         return self.expected.index(nodeid) if nodeid in self.expected else len(self.expected)
@@ -249,11 +259,6 @@ def _new_folder(root: Path, started: datetime) -> Path:
         except FileExistsError:
             continue
     raise pytest.UsageError(f"no free run folder under {root}")
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):  # junit.xml or progress files are in it: keep them
-        folder.rmdir()
 
 
 def _point(link: Path, folder: Path) -> None:

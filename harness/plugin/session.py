@@ -157,6 +157,7 @@ def of(config: pytest.Config) -> Session:
         torch.set_num_threads(1)  # more would change digits, and thrash on a shared machine
         progress = Progress(config)
         try:
+            paths.cache()
             made = plan.make(options.options(config), progress.simulate)
             forecasts = preflight.check(config, made)
         except MissingData as error:
@@ -164,6 +165,8 @@ def of(config: pytest.Config) -> Session:
             raise pytest.UsageError(f"{error}\n{plan.how_to_get(error, root)}") from error
         except (ModelError, TruthError) as error:
             raise pytest.UsageError(str(error)) from error
+        except OSError as error:
+            raise pytest.UsageError(f"{error.strerror}: {error.filename}") from error
         if not any(made.windows.values()):
             problems = "\n".join(map(str, made.problems))
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
