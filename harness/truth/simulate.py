@@ -33,12 +33,12 @@ from filelock import FileLock
 from torch import Tensor
 
 from harness.fields import MHD
+from harness.truth.files import EMBEDDED
 from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import VERSION, Settings, Solver, SolverError
 from harness.truth.spectral import resample
 from harness.truth.well_format import Header, create, holds, put, write_statistics
 
-NAME = "simulated"
 #: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
 PREFIX = "MHD_Ma_0.7_Ms_0.7_seed_"
 #: Now and then the flow cavitates below what 32^3 cells resolve (on 48^3 the same flow does not)
@@ -77,7 +77,7 @@ class Recipe:
     def header(self) -> Header:
         """What a file of this recipe says about its simulation."""
         return Header(
-            dataset_name=NAME,
+            dataset_name=EMBEDDED,
             layout=MHD,
             shape=(self.stored,) * 3,
             spacing=2 * math.pi / self.stored,
@@ -274,7 +274,7 @@ def ensure(
     as it is.
     Raises ValueError if the folder holds simulations on another grid; see `generate` for the rest.
     """
-    folder = Path(root) / "datasets" / NAME
+    folder = Path(root) / "datasets" / EMBEDDED
     present = _grid(folder)
     if grid is not None and present is not None and grid != present:
         raise ValueError(f"{folder} holds simulations on a {present}^3 grid: give another root")
