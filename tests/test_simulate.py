@@ -28,14 +28,6 @@ TINY = Recipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def trajectory(recipe: Recipe, seed: int) -> Tensor:
     """The frames a file must hold, (T, 7, n, n, n), by the solver alone."""
     solver = Solver(recipe.settings)
