@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.jobs import Job
+from harness.plugin.workers import terminal
 
 LOG_SECONDS = 30.0
 LOGGER = logging.getLogger("harness")
@@ -57,7 +58,7 @@ class Progress:
         self._show(text, finished)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        reporter = terminal(self._config)
         return reporter if reporter is not None and reporter.isatty else None
 
     def _show(self, text: str, finished: bool) -> None:
