@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.atomic import replacing
 from harness.jobs import Job
 from harness.plugin.workers import terminal
 
@@ -74,10 +75,8 @@ class Progress:
     def _leave(self, text: str) -> None:
         folder = os.environ.get(FOLDER)
         if folder:
-            target = Path(folder) / f"{self._worker}.json"
-            temporary = target.with_suffix(".part")
-            temporary.write_text(json.dumps(text), encoding="utf-8")
-            temporary.replace(target)
+            with replacing(Path(folder) / f"{self._worker}.json") as part:
+                part.write_text(json.dumps(text), encoding="utf-8")
 
 
 class Watcher(threading.Thread):

@@ -19,7 +19,6 @@ import hashlib
 import json
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import suppress
@@ -32,6 +31,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from harness.atomic import replacing
 from harness.fields import MHD
 from harness.truth.files import EMBEDDED
 from harness.truth.initial import noise, shipped_states
@@ -177,13 +177,12 @@ def write_simulation(
     """
     path = recipe.file(folder, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     with FileLock(path.with_name(f".{path.name}.lock")):
         if is_finished(recipe, seed, folder):
             return path
         solver = Solver(recipe.settings)
         frame = spin_up(recipe, seed, on_frame)
-        with create(partial, recipe.header) as file:
+        with replacing(path, locked=True) as part, create(part, recipe.header) as file:
             file.attrs["data_id"] = data_id(recipe, seed)
             file.attrs["seed"] = seed
             for i in range(recipe.frames):
@@ -192,7 +191,6 @@ def write_simulation(
                 put(file, MHD, i, frame.numpy())
                 if on_frame:
                     on_frame(recipe.spin_up + i + 1)
-        os.replace(partial, path)
     return path
 
 
