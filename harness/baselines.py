@@ -9,7 +9,6 @@ can delete an entry.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from filelock import FileLock
 from syrupy.data import Snapshot, SnapshotCollection
 from syrupy.extensions.base import SnapshotCollectionStorage
 
+from harness.atomic import replacing
 from harness.paths import slug
 from harness.results import Expectation
 
@@ -88,9 +88,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, entries: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as part:
+        part.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:

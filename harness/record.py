@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,8 @@ import h5py
 import numpy as np
 import xarray as xr
 from filelock import FileLock
+
+from harness.atomic import replacing
 
 SIDE = "side"
 
@@ -92,18 +94,14 @@ class Store:
     def put(self, key: str, data: xr.Dataset) -> Record:
         """Write a record atomically: a reader, or a crash, never sees half a file."""
         path = self.path(key)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            data.to_netcdf(temporary, engine="netcdf4")
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            with replacing(path) as part:
+                data.to_netcdf(part, engine="netcdf4")
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())
         except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError
             raise StoreError(f"cannot write record {path}: {error}") from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
         return Record(key, data)
 
     @contextmanager
@@ -114,20 +112,14 @@ class Store:
 
         shape: (steps + 1, C, *space).  Frames never written, after a divergence, are NaN.
         """
-        path = self.fields(key)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with h5py.File(temporary, "w") as file:
-                frames = file.create_dataset("frames", shape, "f4", fillvalue=np.nan)
-                frames.attrs["channels"] = channels
+        with replacing(self.fields(key)) as part, h5py.File(part, "w") as file:
+            frames = file.create_dataset("frames", shape, "f4", fillvalue=np.nan)
+            frames.attrs["channels"] = channels
 
-                def write(step: int, frame: np.ndarray) -> None:
-                    frames[step] = frame
+            def write(step: int, frame: np.ndarray) -> None:
+                frames[step] = frame
 
-                yield write
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            yield write
 
     def export(self, key: str, folder: Path) -> None:
         """Put a record into another folder: as a hard link where the disk allows it.

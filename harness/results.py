@@ -12,6 +12,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.atomic import replacing
+
 SCHEMA_VERSION: Literal[1] = 1
 
 #: What became of one test.
@@ -182,9 +184,8 @@ class Run(_Model):
     def save(self, folder: Path) -> Path:
         """Write results.json atomically; returns its path."""
         target = folder / "results.json"
-        temporary = target.with_suffix(".json.part")
-        temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        temporary.replace(target)
+        with replacing(target) as part:
+            part.write_text(self.model_dump_json(indent=1), encoding="utf-8")
         return target
 
     @classmethod

@@ -14,9 +14,13 @@ import torch
 # this process has imported.
 import torch._dynamo
 
+from harness.engine import Engine
 from harness.paths import ROOT
+from harness.record import Store
 from harness.results import Run, TestResult
-from tests import chromium, toy
+from harness.surrogates import registry
+from harness.surrogates.base import Surrogate
+from tests import chromium, toy, waves
 
 torch.set_num_threads(1)
 
@@ -73,6 +77,29 @@ class Toy:
 def toy_bench(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """A fresh miniature benchmark."""
     return Toy(pytester, monkeypatch)
+
+
+@pytest.fixture
+def engine_of(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> waves.EngineOf:
+    """Engines without a benchmark around them."""
+
+    def make(surrogate: Surrogate) -> Engine:
+        monkeypatch.setattr(registry, "load", lambda spec, simulations: surrogate)
+        engine = Engine(Store(tmp_path_factory.mktemp("store")), torch.device("cpu"), ())
+        engine.surrogate(waves.SPEC)  # held from now on, whatever the next engine is given
+        return engine
+
+    return make
+
+
+@pytest.fixture
+def recorded(toy_bench: Toy) -> Toy:
+    """A benchmark whose model breaks the criterion by 0.7 > 0.5, and has a baseline that says so."""
+    toy_bench.model(0.7)
+    assert toy_bench.pytest("--update-baselines") == 0, toy_bench.output
+    return toy_bench
 
 
 @pytest.fixture(scope="session")

@@ -10,21 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.engine import Engine
 from harness.fields import MHD, FieldLayout
-from harness.jobs import Job, Request, bind, branch, of_solver, probe, rollout
+from harness.jobs import bind, branch, of_solver, probe, rollout
 from harness.probes.growth import ITERATIONS
-from harness.record import Store
 from harness.stepping import Draw, Stepper
-from harness.surrogates import registry
 from harness.surrogates.base import STOCHASTIC, TRAITS, ModuleSurrogate
 from harness.surrogates.spec import ModelSpec
 from harness.truth import well
 from harness.truth.window import Window
 from tests import toy
-from tests.well_files import random_frames, write_well_file
+from tests.waves import SPEC, EngineOf, job, window_of
+from tests.well_files import write_well_file
 
-SPEC = ModelSpec("smoothing")
 PLANE = FieldLayout(("density", "velocity"), (0, 1), spatial=2)
 
 
@@ -56,32 +53,13 @@ class Drawn(ModuleSurrogate):
         return step
 
 
-def window_of(folder: Path, layout: FieldLayout = MHD, boundary: str = "PERIODIC") -> Window:
-    frames = toy.waves(0) if layout == MHD else random_frames(10, 8, layout)
-    path = folder / "datasets/toy/data/test/one.hdf5"
-    write_well_file(path, frames, layout, dataset_name="toy", boundary=boundary)
-    (simulation,) = well.scan(folder, "toy", "test").simulations
-    return Window(simulation, 0, 0, 3, 6)
-
-
-def engine(tmp_path: Path, surrogate: object, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    monkeypatch.setattr(registry, "load", lambda spec, simulations: surrogate)
-    return Engine(Store(tmp_path / "store"), torch.device("cpu"), ())
-
-
 def smoothing(layout: FieldLayout = MHD, wind: float = 0.0) -> ModuleSurrogate:
     return ModuleSurrogate(Smoothing(layout.spatial, wind), layout, 1)
 
 
-def job(window: Window, request: Request) -> Job:
-    return bind(request, SPEC, window, "fp32", True)
-
-
-def test_a_branch_without_variation_is_the_rollout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_branch_without_variation_is_the_rollout(tmp_path: Path, engine_of: EngineOf) -> None:
     window = window_of(tmp_path)
-    made = engine(tmp_path, smoothing(), monkeypatch)
+    made = engine_of(smoothing())
     full, brief = made.record(job(window, rollout())), made.record(job(window, branch()))
     assert set(brief.data.data_vars) == {"mean", "variance"}
     for name in ("mean", "variance"):
@@ -90,10 +68,10 @@ def test_a_branch_without_variation_is_the_rollout(
 
 
 def test_noise_draws_and_symmetries_vary_a_branch_as_they_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, engine_of: EngineOf
 ) -> None:
     window = window_of(tmp_path)
-    made = engine(tmp_path, smoothing(), monkeypatch)
+    made = engine_of(smoothing())
     requests = [branch(), branch(noise=1e-3), branch(noise=1e-1), branch(symmetry="rotation")]
     plain, little, much, turned = (made.record(job(window, r)).pred["variance"] for r in requests)
     np.testing.assert_allclose(little, plain, rtol=2e-2)
@@ -101,16 +79,14 @@ def test_noise_draws_and_symmetries_vary_a_branch_as_they_say(
     np.testing.assert_allclose(much[0] / plain[0], 1.01, atol=0.02)
     swapped = plain.isel(channel=[0, 1, 3, 2, 4, 6, 5])
     np.testing.assert_allclose(turned, swapped.values, rtol=1e-5)
-    stochastic = engine(tmp_path / "b", Drawn(Smoothing(3), MHD, 1), monkeypatch)
+    stochastic = engine_of(Drawn(Smoothing(3), MHD, 1))
     first, second = (stochastic.record(job(window, branch(draw=i))) for i in (1, 2))
     assert not np.array_equal(first.pred["variance"], second.pred["variance"])
 
 
-def test_everything_that_decides_a_record_is_in_its_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everything_that_decides_a_record_is_in_its_key(tmp_path: Path, engine_of: EngineOf) -> None:
     window = window_of(tmp_path)
-    made = engine(tmp_path, smoothing(), monkeypatch)
+    made = engine_of(smoothing())
     requests = [
         rollout(), branch(), branch(draw=1), branch(noise=1e-4), branch(noise=1e-2),
         branch(symmetry="rotation"), branch(symmetry="reflection"),
@@ -134,25 +110,23 @@ def test_the_solver_is_a_reference_on_its_own_truth_only(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("layout", [MHD, PLANE])
 def test_equivariance_finds_the_direction_that_a_model_prefers(
-    layout: FieldLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: FieldLayout, tmp_path: Path, engine_of: EngineOf
 ) -> None:
     window = window_of(tmp_path, layout)
-    fair = engine(tmp_path, smoothing(layout), monkeypatch)
+    fair = engine_of(smoothing(layout))
     record = fair.record(job(window, probe("equivariance"))).data
     assert json.loads(record.attrs["reasons"]) == {}
     assert set(record["family"].values) == {"rotation", "reflection", "translation"}
     assert float(record["defect"].max()) < 1e-5
-    windy = engine(tmp_path / "b", smoothing(layout, wind=0.3), monkeypatch)
+    windy = engine_of(smoothing(layout, wind=0.3))
     worst = windy.record(job(window, probe("equivariance"))).data["defect"].groupby("family").max()
     assert float(worst.sel(family="rotation")) > 0.3 < float(worst.sel(family="reflection"))
     assert float(worst.sel(family="translation")) < 1e-5
 
 
-def test_a_box_with_walls_has_no_symmetries_to_ask_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_box_with_walls_has_no_symmetries_to_ask_for(tmp_path: Path, engine_of: EngineOf) -> None:
     window = window_of(tmp_path, PLANE, boundary="WALL")
-    made = engine(tmp_path, smoothing(PLANE), monkeypatch)
+    made = engine_of(smoothing(PLANE))
     record = made.record(job(window, probe("equivariance"))).data
     assert record.sizes["symmetry"] == 0
     reasons = json.loads(record.attrs["reasons"])
@@ -160,9 +134,9 @@ def test_a_box_with_walls_has_no_symmetries_to_ask_for(
     assert set(reasons) == {"rotation", "reflection", "translation"}
 
 
-def test_the_draw_floor_of_a_stochastic_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_draw_floor_of_a_stochastic_model(tmp_path: Path, engine_of: EngineOf) -> None:
     window = window_of(tmp_path)
-    made = engine(tmp_path, Drawn(Smoothing(3), MHD, 1), monkeypatch)
+    made = engine_of(Drawn(Smoothing(3), MHD, 1))
     record = made.record(job(window, probe("equivariance"))).data
     # Noise in cells does not turn with the state: the defect is that of another draw.
     assert float(record["floor"]) > 0.05
@@ -171,10 +145,10 @@ def test_the_draw_floor_of_a_stochastic_model(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("layout", [MHD, PLANE])
 def test_growth_rate_records_what_the_direction_is_made_of(
-    layout: FieldLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: FieldLayout, tmp_path: Path, engine_of: EngineOf
 ) -> None:
     window = window_of(tmp_path, layout)
-    made = engine(tmp_path, smoothing(layout), monkeypatch)
+    made = engine_of(smoothing(layout))
     record = made.record(job(window, probe("growth_rate"))).data
     assert record.sizes["step"] == min(ITERATIONS, window.steps) == 6
     assert record.attrs["method"] == "forward"

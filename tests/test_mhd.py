@@ -19,14 +19,6 @@ FREE = Settings(grid=12, injection=0.0, viscosity=0.0)
 DOUBLE = torch.float64
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def coordinates(n: int) -> Tensor:
     x = torch.arange(n, dtype=DOUBLE) * (2 * math.pi / n)
     return torch.stack(torch.meshgrid(x, x, x, indexing="ij"))

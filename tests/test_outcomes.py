@@ -15,14 +15,6 @@ from tests.conftest import Toy
 BASELINE = "toy.Shift/toy/test_toy.json"
 
 
-@pytest.fixture
-def recorded(toy_bench: Toy) -> Toy:
-    """A benchmark whose model breaks the criterion by 0.7 > 0.5, and has a baseline that says so."""
-    toy_bench.model(0.7)
-    assert toy_bench.pytest("--update-baselines") == 0, toy_bench.output
-    return toy_bench
-
-
 def entries(bench: Toy) -> dict[str, dict[str, float | str]]:
     return json.loads((bench.folder / "baselines" / BASELINE).read_text())
 

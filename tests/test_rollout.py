@@ -11,21 +11,15 @@ from torch import Tensor, nn
 
 from harness import numerics
 from harness.audit import PrecisionAudit
-from harness.engine import Engine
 from harness.fields import MHD
-from harness.jobs import Job, audit, bind, rollout, truth_job, twin
-from harness.record import Store
+from harness.jobs import audit, bind, rollout, truth_job, twin
 from harness.rollout import Recent, Start, structure_steps
 from harness.stepping import Draw, Stepper
-from harness.surrogates import registry
 from harness.surrogates.base import ModuleSurrogate
 from harness.surrogates.spec import ModelSpec
-from harness.truth import well
 from harness.truth.window import Window
 from tests import toy
-from tests.well_files import write_well_file
-
-SPEC = ModelSpec("linear")
+from tests.waves import SPEC, EngineOf, job, window_of
 
 
 class Linear(nn.Module):
@@ -54,24 +48,11 @@ class Noisy(ModuleSurrogate):
 
 @pytest.fixture
 def window(tmp_path: Path) -> Window:
-    for seed in range(2):
-        path = tmp_path / f"datasets/toy/data/test/wave{seed}.hdf5"
-        write_well_file(path, toy.waves(seed), dataset_name="toy", parameters={"Ma": 0.7})
-    simulations = well.scan(tmp_path, "toy", "test").simulations
-    return Window(simulations[0], 0, 0, 3, 6)
-
-
-def engine(tmp_path: Path, surrogate: object, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    monkeypatch.setattr(registry, "load", lambda spec, simulations: surrogate)
-    return Engine(Store(tmp_path / "store"), torch.device("cpu"), ())
+    return window_of(tmp_path)
 
 
 def linear(scale: float = 1.0) -> ModuleSurrogate:
     return ModuleSurrogate(Linear(scale), MHD, 1)
-
-
-def job(window: Window, request: object = None, **more: object) -> Job:
-    return bind(request or rollout(), SPEC, window, "fp32", True, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -90,10 +71,8 @@ def test_the_history_moves_over_the_frames_and_no_frame_is_lost(n: int) -> None:
     assert moved == (20 - n) // (n + 1) + 1
 
 
-def test_a_rollout_is_the_model_applied_to_its_own_output(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = engine(tmp_path, linear(), monkeypatch).record(job(window))
+def test_a_rollout_is_the_model_applied_to_its_own_output(window: Window, engine_of: EngineOf) -> None:
+    record = engine_of(linear()).record(job(window))
     mix = Linear().mix.detach().double().numpy()
     frames = toy.waves(0).astype(np.float64)
     state = frames[2]
@@ -119,21 +98,17 @@ def test_every_model_starts_from_the_same_last_frames(window: Window) -> None:
         Start(ModuleSurrogate(Linear(), MHD, 4), window, history, Draw(), "fp32").source()
 
 
-def test_divergence_is_recorded_and_ends_the_rollout(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = engine(tmp_path, linear(1e18), monkeypatch).record(job(window))
+def test_divergence_is_recorded_and_ends_the_rollout(window: Window, engine_of: EngineOf) -> None:
+    record = engine_of(linear(1e18)).record(job(window))
     assert (record.diverged_at, record.diverged_in) == (3, "rho")
     assert bool(np.isnan(record.pred["variance"][4:]).all())
     assert bool(np.isfinite(record.truth["variance"][:4]).all())
 
 
-def test_draws_repeat_and_differ_and_are_shared_by_a_twin(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = engine(tmp_path, Noisy(Linear(), MHD, 1), monkeypatch)
+def test_draws_repeat_and_differ_and_are_shared_by_a_twin(window: Window, engine_of: EngineOf) -> None:
+    made = engine_of(Noisy(Linear(), MHD, 1))
     first = made.record(job(window))
-    again = engine(tmp_path / "other", Noisy(Linear(), MHD, 1), monkeypatch).record(job(window))
+    again = engine_of(Noisy(Linear(), MHD, 1)).record(job(window))
     assert np.array_equal(first.pred["variance"], again.pred["variance"])
     other = made.record(job(window, rollout(draw=1)))
     assert not np.array_equal(first.pred["variance"], other.pred["variance"])
@@ -141,16 +116,14 @@ def test_draws_repeat_and_differ_and_are_shared_by_a_twin(
     assert 0 < float(delta[1]) < 1e-6  # the same noise in both precisions
 
 
-def test_a_leak_is_found_and_a_clean_model_is_clean(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_leak_is_found_and_a_clean_model_is_clean(window: Window, engine_of: EngineOf) -> None:
     class Leaky(Linear):
         def forward(self, history: Tensor) -> Tensor:
             return super().forward(history).float().to(history.dtype)
 
-    clean = engine(tmp_path / "a", linear(), monkeypatch).record(job(window, audit()))
+    clean = engine_of(linear()).record(job(window, audit()))
     assert int(clean.data["low_precision_calls"]) == 0 and int(clean.data["calls"]) > 0
-    leaky = engine(tmp_path / "b", ModuleSurrogate(Leaky(), MHD, 1), monkeypatch)
+    leaky = engine_of(ModuleSurrogate(Leaky(), MHD, 1))
     record = leaky.record(job(window, audit()))
     assert int(record.data["low_precision_calls"]) == 2  # down, and up again
     assert "_to_copy" in record.data.attrs["leaks"]
@@ -198,11 +171,9 @@ def test_switches_are_strict_inside_and_restored_outside() -> None:
     torch.set_float32_matmul_precision("highest")
 
 
-def test_keys_name_content_and_conditions_only(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed = engine(tmp_path, linear(2.0), monkeypatch).key(job(window))
-    made = engine(tmp_path, linear(), monkeypatch)
+def test_keys_name_content_and_conditions_only(window: Window, engine_of: EngineOf) -> None:
+    changed = engine_of(linear(2.0)).key(job(window))
+    made = engine_of(linear())
     keys = {
         changed,
         made.key(job(window)),
@@ -219,12 +190,10 @@ def test_keys_name_content_and_conditions_only(
     assert made.key(renamed) == made.key(job(window))
 
 
-def test_kept_fields_are_the_predicted_frames(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_fields_are_the_predicted_frames(window: Window, engine_of: EngineOf) -> None:
     import h5py
 
-    made = engine(tmp_path, linear(), monkeypatch)
+    made = engine_of(linear())
     record = made.record(job(window, keep_fields=True))
     with h5py.File(made.store.fields(record.key)) as file:
         frames = file["frames"][()]
@@ -233,12 +202,12 @@ def test_kept_fields_are_the_predicted_frames(
 
 
 def test_structure_is_measured_on_schedule_and_for_every_truth_frame(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: Window, engine_of: EngineOf
 ) -> None:
     assert structure_steps(50) == (1, 10, 50)
     assert structure_steps(97) == (1, 10, 97)
     assert structure_steps(1) == (1,)
-    made = engine(tmp_path, linear(), monkeypatch)
+    made = engine_of(linear())
     record = made.record(job(window))
     assert list(record.data["structure_step"]) == [1, 6]
     assert record.data["coherence"].dims == ("structure_step", "channel", "k_perp")
@@ -254,20 +223,16 @@ def test_structure_is_measured_on_schedule_and_for_every_truth_frame(
     assert "structure_function" not in made.record(job(window, twin())).data
 
 
-def test_a_diverged_rollout_has_no_structure_after_its_end(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = engine(tmp_path, linear(1e18), monkeypatch).record(job(window))
+def test_a_diverged_rollout_has_no_structure_after_its_end(window: Window, engine_of: EngineOf) -> None:
+    record = engine_of(linear(1e18)).record(job(window))
     kurtosis = record.pred["increment_kurtosis"].sel(quantity="velocity", lag=1)
     assert bool(np.isfinite(kurtosis.sel(structure_step=1)).all())
     assert bool(np.isnan(kurtosis.sel(structure_step=6)).all())
 
 
-def test_a_record_knows_the_models_token_stride(
-    window: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_knows_the_models_token_stride(window: Window, engine_of: EngineOf) -> None:
     plain, patched = linear(), linear()
     patched.token_stride = 4  # type: ignore[attr-defined]
-    for number, (surrogate, stride) in enumerate(((plain, 0), (patched, 4))):
-        made = engine(tmp_path / str(number), surrogate, monkeypatch)
+    for surrogate, stride in ((plain, 0), (patched, 4)):
+        made = engine_of(surrogate)
         assert made.record(job(window)).data.attrs["token_stride"] == stride

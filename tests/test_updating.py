@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Toy
 
 BASELINE = "baselines/toy.Shift/toy/test_toy.json"
-
-
-@pytest.fixture
-def recorded(toy_bench: Toy) -> Toy:
-    toy_bench.model(0.7)
-    assert toy_bench.pytest("--update-baselines") == 0, toy_bench.output
-    return toy_bench
 
 
 def content(bench: Toy) -> dict[str, dict[str, object]]:

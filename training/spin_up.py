@@ -10,7 +10,6 @@ from cavitation for every machine's rounding.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -19,6 +18,7 @@ from multiprocessing import get_context
 import torch
 from safetensors.torch import save_file
 
+from harness.atomic import replacing
 from harness.truth.initial import STATES
 from harness.truth.mhd import Solver, SolverError
 from harness.truth.simulate import SPIN_UP, default_recipe, spin_up
@@ -53,7 +53,6 @@ if __name__ == "__main__":
                     states.append(frame.contiguous())
             if len(states) >= len(RECIPE.seeds):
                 break
-    partial = STATES.with_suffix(".partial")
-    save_file({f"s{i}": state for i, state in zip(RECIPE.seeds, states, strict=False)}, partial)
-    partial.chmod(0o644)
-    os.replace(partial, STATES)
+    with replacing(STATES) as part:
+        save_file({f"s{i}": state for i, state in zip(RECIPE.seeds, states, strict=False)}, part)
+        part.chmod(0o644)

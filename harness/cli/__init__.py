@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from harness import paths
 from harness.cli import (
     compare,
     controls,
@@ -19,7 +20,18 @@ from harness.cli import (
     trend,
 )
 
-app = typer.Typer(help="Physics benchmark for neural surrogates of PDEs.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Physics benchmark for neural surrogates of PDEs."""
+    try:
+        paths.cache()
+    except NotADirectoryError as error:
+        raise typer.BadParameter(f"{error.strerror}: {error.filename}") from None
+
+
 app.command()(listing.models)
 app.command()(listing.protocols)
 app.command()(doctor.doctor)

@@ -56,7 +56,7 @@ class Imprint:
 
     def __init__(self, shape: Sequence[int], device: torch.device) -> None:
         self.strides = strides(shape)
-        self._shape, self._cells = tuple(shape), math.prod(shape)
+        self._cells = math.prod(shape)
         # Folded to this side a field keeps the modes of every stride, and no others.
         self._block = (math.lcm(*self.strides),) * len(shape)
         around = [step for step in itertools.product((-1, 0, 1), repeat=len(shape)) if any(step)]

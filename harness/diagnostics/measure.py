@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.diagnostics import reductions
 from harness.diagnostics.magnetic import Divergence
 from harness.diagnostics.modes import ShellSums, power
 from harness.diagnostics.scheduled import Structure
@@ -147,10 +148,10 @@ class Measure:
             channel = stack[:, number]
             if previous is not None:
                 change = torch.sub(channel, previous[:, number], out=difference)
-                planes["increment"].append(_norms(change))
+                planes["increment"].append(reductions.norms(change))
             if len(stack) == 2:
                 error = torch.sub(channel[1:], channel[:1], out=difference[1:])
-                planes["error"].append(_norms(error))
+                planes["error"].append(reductions.norms(error))
             planes["minimum"].append(channel.amin(self._space))
             planes["maximum"].append(channel.amax(self._space))
             planes["sum"].append(channel.sum((-2, -1)))
@@ -215,7 +216,7 @@ class Measure:
     ) -> dict[str, Tensor]:
         """Variables of the magnetic field, and of velocity and magnetic field."""
         b = self.layout.slice("magnetic_field")
-        mean_abs = _total(_dot(stack[:, b], stack[:, b]).sqrt_()) / self._cells
+        mean_abs = reductions.total(reductions.dot(stack[:, b], stack[:, b]).sqrt_()) / self._cells
         mean_square = (mean[:, b].square() + variance[:, b]).sum(1)
         ratio, centred = self._divergence[stack.dtype](modes)
         found = {
@@ -228,7 +229,7 @@ class Measure:
         }
         if "velocity" in self.layout:
             v = self.layout.slice("velocity")
-            product = _total(_dot(stack[:, v], stack[:, b])) / self._cells
+            product = reductions.total(reductions.dot(stack[:, v], stack[:, b])) / self._cells
             found["v_dot_b"] = product - (mean[:, v] * mean[:, b]).sum(1)
         return found
 
@@ -238,12 +239,12 @@ class Measure:
         density = stack[:, channels][:, 0]
         # A comparison into floats is vectorised, one into bools and its count are not.
         below = torch.lt(density, 0, out=torch.empty_like(density))
-        fraction = _total(below) / self._cells
+        fraction = reductions.total(below) / self._cells
         found = {"negative_density": torch.where(finite[:, channels][:, 0], fraction, torch.nan)}
         if "velocity" in self.layout:
             velocity = stack[:, self.layout.slice("velocity")]
-            energy = _dot(velocity, velocity).mul_(density)
-            found["kinetic_energy"] = _total(energy) / self._cells / 2
+            energy = reductions.dot(velocity, velocity).mul_(density)
+            found["kinetic_energy"] = reductions.total(energy) / self._cells / 2
         return found
 
 
@@ -279,24 +280,6 @@ def _checked_guide(guide: Sequence[float], layout: FieldLayout) -> NDArray[np.fl
 def _asks_for_float64(found: dict[str, NDArray[Any]]) -> bool:
     large = (found["maximum"] > LARGE) | (found["minimum"] < -LARGE)
     return bool((large | (found["mean"] ** 2 > NEARLY_UNIFORM * found["variance"])).any())
-
-
-def _norms(field: Tensor) -> Tensor:
-    """Euclidean norm of each plane, the last two axes."""
-    return torch.linalg.vector_norm(field, dim=(-2, -1))
-
-
-def _total(field: Tensor) -> Tensor:
-    """Sum over all axes but the first: planes in working precision, the rest in float64."""
-    return field.sum((-2, -1)).double().view(len(field), -1).sum(1)
-
-
-def _dot(first: Tensor, second: Tensor) -> Tensor:
-    """Scalar product in each cell: (S, n, *space) twice -> (S, *space)."""
-    total = first[:, 0] * second[:, 0]
-    for a, b in zip(first.unbind(1)[1:], second.unbind(1)[1:], strict=True):
-        total.addcmul_(a, b)
-    return total
 
 
 def _to_numpy(found: dict[str, Tensor]) -> dict[str, NDArray[Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.atomic import replacing
 from harness.hub import listing, transfer
 from harness.hub.catalogue import Item
 from harness.hub.errors import FetchError
@@ -109,9 +109,8 @@ def _manifest(folder: Path) -> dict[str, dict[str, str]]:
 
 def _note(folder: Path, commit: str, remote: Remote) -> None:
     files = _manifest(folder).get("files", {}) | {remote.path: remote.digest}
-    temporary = folder / f"{MANIFEST}.{os.getpid()}.part"
-    temporary.write_text(json.dumps({"commit": commit, "files": files}, indent=1, sort_keys=True))
-    temporary.replace(folder / MANIFEST)
+    with replacing(folder / MANIFEST) as part:
+        part.write_text(json.dumps({"commit": commit, "files": files}, indent=1, sort_keys=True))
 
 
 def spoken(size: float) -> str:

@@ -2,8 +2,10 @@
 
 options: the command line.  gpus: one for each worker.  session: what one run knows.
 collection: cases, order, expected failures.  fixtures: record, ensemble, judge, note.
-outcomes: from a test's phases to its result.  reporting: the report folder.
-updating: baselines, on purpose.  terminal: the physics summary.  progress: of long work.
+finding: what a test case has found.  outcomes: from a test's phases to its result.
+reporting: what a run has found, in its run_folder.  junit: junit.xml, in order.
+updating: baselines, on purpose.  preflight: what a run would take.
+terminal: the physics summary.  progress: of long work.  workers: of xdist.
 """
 
 pytest_plugins = [

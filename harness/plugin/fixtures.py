@@ -5,101 +5,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 import pytest
-import xarray as xr
 
-from harness import judging
 from harness.jobs import Request
-from harness.judging import Regression, Violation
 from harness.plan import Case
 from harness.plugin import session as sessions
 from harness.plugin.collection import case_of, entry_name, property_of, suite_of
+from harness.plugin.finding import Judge, finding_of
 from harness.plugin.session import Session
 from harness.properties import Property
 from harness.record import Record
-from harness.results import Expectation, Outcome, Verdict
-from harness.statistics import Ensemble, Width
+from harness.statistics import Ensemble
 from harness.surrogates.base import STOCHASTIC
 from harness.truth.protocols import Protocol
 from harness.truth.window import Simulation
 
-FINDING = pytest.StashKey["Finding"]()
 #: needs of a property that its data meets by boundaries, not by a field
 BOUNDARIES = frozenset({"periodic", "closed"})
-
-
-@dataclass
-class Finding:
-    """What a test case has found so far; the report is made from it."""
-
-    verdict: Verdict | None = None
-    outcome: Outcome | None = None
-    message: str = ""
-    entry: Expectation | None = None
-    values: dict[str, float | str | None] = field(default_factory=dict)
-    records: list[str] = field(default_factory=list)
-
-
-def finding_of(item: pytest.Item) -> Finding:
-    """The item's finding, empty at first."""
-    return item.stash.setdefault(FINDING, Finding())
-
-
-@dataclass
-class Judge:
-    """Judges one figure against one limit, exactly once per test."""
-
-    name: str
-    finding: Finding
-    diverged_at: int | None = None
-    gating: bool = False
-    proven: bool = True
-
-    def __call__(
-        self,
-        figure: xr.DataArray | float,
-        at_most: Width | xr.DataArray | float,
-        unit: str = "",
-        basis: str = "",
-        held: bool = False,
-    ) -> None:
-        """The criterion |figure| <= at_most at every step; raises Violation or Regression.
-
-        The whole curve over `step` is judged, and its worst margin reported (`judging.judge`).
-        A `Width` brings its own basis.  What the test has noted by now is held against the facts
-        of a published baseline.
-        """
-        __tracebackhide__ = True
-        if self.finding.verdict is not None:
-            raise RuntimeError("judge is called exactly once per test: split the criteria")
-        if not self.proven:
-            raise RuntimeError(
-                f"{self.name} is judged, but no control shows that it can fail: name one in "
-                'property_test(control={"criterion": "control:blow-up"})'
-            )
-        if isinstance(at_most, Width):
-            at_most, basis = at_most.value, at_most.basis
-        verdict = judging.judge(figure, at_most, unit, basis, self.diverged_at, held)
-        found = self.finding
-        found.verdict = verdict
-        found.outcome = judging.outcome(verdict, found.entry)
-        found.message = judging.describe(self.name, verdict, found.entry)
-        unlike = judging.contradictions(found.entry, found.values, self.gating)
-        if unlike and found.outcome != "repaired":
-            found.outcome = "regression"
-            found.message = f"{'; '.join(unlike)}; {found.message}"
-        if found.outcome == "regression":
-            raise Regression(found.message)
-        if found.outcome in ("violated", "expected", "unrecorded"):
-            raise Violation(found.message)
 
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """The model, window and criterion of this test case."""
     return request.param
+
+
+@pytest.fixture
+def declaration(request: pytest.FixtureRequest) -> Property:
+    """What this test declares."""
+    declared = property_of(request.node)
+    assert declared is not None
+    return declared
 
 
 @pytest.fixture
@@ -121,13 +58,13 @@ def protocol(case: Case, physics: Session) -> Protocol:
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest, case: Case, physics: Session) -> Record:
+def record(
+    request: pytest.FixtureRequest, declaration: Property, case: Case, physics: Session
+) -> Record:
     """The record that the property declares to read, for this case.
 
     Skips, as not applicable, where the data lacks a field or the model a trait.
     """
-    declaration = property_of(request.node)
-    assert declaration is not None
     assert case.window is not None
     _require(declaration, case, physics, case.window.simulation)
     (found,) = _read(request.node, declaration.requests(case.criterion), case, physics)
@@ -159,26 +96,26 @@ class Readings(Mapping[Request, Record]):
 
 
 @pytest.fixture
-def readings(request: pytest.FixtureRequest, case: Case, physics: Session) -> Readings:
+def readings(
+    request: pytest.FixtureRequest, declaration: Property, case: Case, physics: Session
+) -> Readings:
     """For a property of one window that reads several records: readings[rollout(draw=1)].
 
     Skips as `record` does.
     """
-    declaration = property_of(request.node)
-    assert declaration is not None
     assert case.window is not None
     _require(declaration, case, physics, case.window.simulation)
     return Readings(request.node, declaration.requests(case.criterion), case, physics)
 
 
 @pytest.fixture
-def records(request: pytest.FixtureRequest, case: Case, physics: Session) -> list[tuple[Case, Record]]:
+def records(
+    request: pytest.FixtureRequest, declaration: Property, case: Case, physics: Session
+) -> list[tuple[Case, Record]]:
     """For a population property: the record of every window of the model and protocol.
 
     Of a pooled one: of every window of the run on the protocol's simulations.
     """
-    declaration = property_of(request.node)
-    assert declaration is not None
     plan = physics.plan
     windows = [(case.protocol, window) for window in plan.windows[case.protocol]]
     if declaration.pooled:
@@ -201,18 +138,16 @@ def ensemble(case: Case, physics: Session) -> Ensemble:
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest, case: Case, physics: Session) -> Iterator[Judge]:
+def judge(request: pytest.FixtureRequest, declaration: Property, case: Case, physics: Session) -> Judge:
     """Call it once: judge(figure, at_most=limit, unit="D")."""
     item = request.node
-    declaration = property_of(item)
-    assert declaration is not None
     finding = finding_of(item)
     finding.entry = physics.expectation(case, suite_of(item), entry_name(item, case))
     name = declaration.name + (f"[{case.criterion}]" if case.criterion else "")
     gating = bool(request.config.getoption("against"))
     # What a population test would find by chance is what its p says.
     proven = declaration.population or case.criterion in declaration.controls
-    yield Judge(name, finding, _diverged_at(request), gating, proven)
+    return Judge(name, finding, _diverged_at(request), gating, proven)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from harness import paths
+from harness.plugin.workers import is_worker
 
 LEASE = pytest.StashKey[FileLock]()
 
@@ -43,7 +44,7 @@ def visible() -> list[str]:
 def pytest_configure(config: pytest.Config) -> None:
     """In a worker that may use GPUs: take one, before the first CUDA call."""
     wanted = config.getoption("device") in ("auto", "cuda")
-    if not (hasattr(config, "workerinput") and wanted and (devices := visible())):
+    if not (is_worker(config) and wanted and (devices := visible())):
         return
     leased = lease(devices, paths.cache() / "gpus")
     if leased is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from harness.atomic import replacing
 from harness.results import Run, TestResult
 
 #: Attributes of a suite that count its cases, and the elements they count.
@@ -55,9 +56,8 @@ def arrange(path: Path, run: Run) -> None:
         suite.extend(members)
         root.append(suite)
     ElementTree.indent(root, " ")
-    temporary = path.with_name(f"{path.name}.part")
-    ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
-    temporary.replace(path)
+    with replacing(path) as part:
+        ElementTree.ElementTree(root).write(part, encoding="utf-8", xml_declaration=True)
 
 
 def _address(test: TestResult) -> tuple[str, str]:

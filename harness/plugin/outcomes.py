@@ -14,7 +14,7 @@ from harness.judging import Regression, Violation
 from harness.plan import Case
 from harness.plugin import session as sessions
 from harness.plugin.collection import case_of, property_of, suite_of
-from harness.plugin.fixtures import Finding, finding_of
+from harness.plugin.finding import Finding, finding_of
 from harness.results import Outcome, RecordEntry, TestResult
 from harness.surrogates.minis import CheckpointError
 from harness.surrogates.spec import ModelError

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from harness.plan import Plan
+from harness.plugin.workers import is_worker
 from harness.surrogates import registry
 from harness.surrogates.families import family
 from harness.surrogates.forecast import Forecasting, seconds, spoken
@@ -26,7 +27,7 @@ def check(config: pytest.Config, plan: Plan) -> list[str]:
     """What the models say; UsageError (exit 4) for a window that one cannot roll, and for a run that
     takes hours on a device that was not asked for.
     """
-    if hasattr(config, "workerinput"):
+    if is_worker(config):
         return []  # the controller has asked already
     said = (_forecast(config, plan, spec) for spec in plan.models if registry.forecasts(spec))
     return [text for text in said if text]

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.atomic import replacing
 from harness.jobs import Job
+from harness.plugin.workers import terminal
 
 LOG_SECONDS = 30.0
 LOGGER = logging.getLogger("harness")
@@ -63,7 +65,7 @@ class Progress:
         self._show(text, finished)
 
     def _terminal(self) -> pytest.TerminalReporter | None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        reporter = terminal(self._config)
         return reporter if reporter is not None and reporter.isatty else None
 
     def _show(self, text: str, finished: bool) -> None:
@@ -81,10 +83,8 @@ class Progress:
     def _leave(self, text: str) -> None:
         folder = os.environ.get(FOLDER)
         if folder:
-            target = Path(folder) / f"{self._worker}.json"
-            temporary = target.with_suffix(".part")
-            temporary.write_text(json.dumps(text), encoding="utf-8")
-            temporary.replace(target)
+            with replacing(Path(folder) / f"{self._worker}.json") as part:
+                part.write_text(json.dumps(text), encoding="utf-8")
 
 
 class Watcher(threading.Thread):

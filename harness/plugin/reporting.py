@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,18 @@ import pytest
 
 import harness.report
 from harness import provenance
-from harness.plugin import junit, updating
+from harness.plugin import junit, run_folder, updating
 from harness.plugin import session as sessions
 from harness.plugin.collection import case_of
 from harness.plugin.progress import FOLDER, Watcher
 from harness.plugin.session import Session
+from harness.plugin.workers import is_worker, terminal
 from harness.results import RED, ModelEntry, RecordEntry, Run, TestResult
 
 COLLECTOR = "harness-collector"
 #: in the run's folder, while it runs: what the workers are doing
 PROGRESS = ".progress"
-#: how a run ends whose junit.xml tells nothing either (None: it was refused before it began)
-EMPTY = (None, pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
-
-
-def is_worker(config: pytest.Config) -> bool:
-    """Whether this process is a worker of xdist."""
-    return hasattr(config, "workerinput")
+DESELECTED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,7 +50,7 @@ class Collector:
         self._config = config
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self.folder = _new_folder(sessions.folder(config), self._started)
+        self.folder = run_folder.new(sessions.folder(config), self._started)
         self.results: dict[str, TestResult] = {}
         self.records: dict[str, RecordEntry] = {}
         self.models: dict[str, ModelEntry] = {}
@@ -114,7 +108,7 @@ class Collector:
             folder = self.folder / PROGRESS
             folder.mkdir()
             os.environ[FOLDER] = str(folder)
-            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+            reporter = terminal(self._config)
             if reporter is not None:
                 self._watcher = Watcher(
                     folder, reporter, lambda: (len(self.results), len(self.expected))
@@ -162,14 +156,12 @@ class Collector:
             junit.arrange(written, self.run)
         harness.report.build(self.folder)
         self.sentences = harness.report.sentences(self.folder)
-        _point(self.folder.parent / "latest", self.folder)
+        run_folder.point(self.folder.parent / "latest", self.folder)
 
     def pytest_unconfigure(self) -> None:
         """Leave no folder of a run that was refused, only asked for its tests, or found none."""
-        if self.run is None and self._exit in EMPTY:
-            with suppress(OSError):
-                (self.folder / "junit.xml").unlink(missing_ok=True)
-                self.folder.rmdir()
+        if self.run is None:
+            run_folder.discard(self.folder, self._exit)
 
     def _order(self, nodeid: str) -> int:
         return self.expected.index(nodeid) if nodeid in self.expected else len(self.expected)
@@ -240,33 +232,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         }
 
 
-DESELECTED = pytest.StashKey[bool]()
-
-
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember on a worker that the run is partial: the controller does not collect."""
     if items:
         items[0].config.stash[DESELECTED] = True
-
-
-def _new_folder(root: Path, started: datetime) -> Path:
-    name = started.strftime("%Y%m%d-%H%M%S")
-    for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
-        try:
-            folder = root / f"{name}{suffix}"
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-    raise pytest.UsageError(f"no free run folder under {root}")
-
-
-def _point(link: Path, folder: Path) -> None:
-    """Let reports/latest point at the newest run, by one atomic rename."""
-    temporary = link.with_name(f".{link.name}.{folder.name}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(folder.name)
-    temporary.replace(link)
 
 
 def _command(config: pytest.Config) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from harness.engine import Engine
 from harness.plan import Case, Plan
 from harness.plugin import options, preflight
 from harness.plugin.progress import Progress
+from harness.plugin.workers import terminal
 from harness.record import Record, Store
 from harness.results import Expectation
 from harness.statistics import Ensemble
@@ -178,7 +179,7 @@ def of(config: pytest.Config) -> Session:
 
 
 def _say(config: pytest.Config, forecasts: list[str]) -> None:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter = terminal(config)
     if reporter is not None:
         for forecast in forecasts:
             reporter.write_line(forecast)

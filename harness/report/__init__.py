@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.atomic import replacing
 from harness.report.basins import basins
 from harness.report.markdown import summary
 from harness.report.page import render
@@ -39,7 +40,6 @@ def sentences(run_folder: Path) -> list[str]:
 
 
 def _write(target: Path, text: str) -> Path:
-    temporary = target.with_name(f"{target.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
+    with replacing(target) as part:
+        part.write_text(text, encoding="utf-8")
     return target

@@ -52,6 +52,22 @@ class Surrogate(Protocol):
         ...
 
 
+class Weightless:
+    """The base of a surrogate without weights: it knows where, and in which precision, to compute."""
+
+    n_history = 1
+
+    def __init__(self, fields: FieldLayout) -> None:
+        self.fields = fields
+        self._device, self._dtype = torch.device("cpu"), torch.float32
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
+        """A copy that computes on this device in this precision."""
+        moved = copy.copy(self)
+        moved._device, moved._dtype = device, dtype
+        return moved
+
+
 class ModuleSurrogate:
     """A surrogate around a `torch.nn.Module` that maps (n_history, C, *space) to (C, *space).
 

@@ -6,17 +6,15 @@ and so measures false alarms, which the other two cannot.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Self
 
-import torch
 from torch import Tensor
 
 from harness.fields import MHD, FieldLayout
 from harness.stepping import Draw, Stepper
-from harness.surrogates.base import TRAITS, Surrogate
+from harness.surrogates.base import TRAITS, Surrogate, Weightless
+from harness.truth.files import EMBEDDED
 from harness.truth.well import Frames
 from harness.truth.window import Simulation, Window
 
@@ -25,41 +23,28 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
 
 
-class Persistence:
+class Persistence(Weightless):
     """The last input frame, for ever: the error to beat at step 1."""
 
-    n_history = 1
     traits = TRAITS
-
-    def __init__(self, fields: FieldLayout) -> None:
-        self.fields = fields
 
     def begin(self, window: Window, draw: Draw) -> Stepper:
         """Gives the newest frame of the history back."""
         return lambda history, step: history[-1].clone()
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """Has no weights: works in the precision of its input."""
-        return self
 
     def fingerprint(self) -> str:
         """There is one persistence."""
         return _digest("persistence")
 
 
-class Replay:
+class Replay(Weightless):
     """Frames of the truth instead of a prediction; answers to nothing, computes in no precision.
 
     simulation(window) -> the simulation whose frames are shown: the window's own (`oracle`) or
     another one (`stranger`).  Subclasses alter the frames (`harness.surrogates.controls`).
     """
 
-    n_history = 1
     traits: frozenset[str] = frozenset()
-
-    def __init__(self, fields: FieldLayout) -> None:
-        self.fields = fields
-        self._device, self._dtype = torch.device("cpu"), torch.float32
 
     def simulation(self, window: Window) -> Simulation:
         """Whose frames are shown."""
@@ -75,12 +60,6 @@ class Replay:
                 return frames.read(window.frame(step)).to(self._device, self._dtype)
 
         return step_to
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """Frames are delivered on this device in this precision."""
-        moved = copy.copy(self)
-        moved._device, moved._dtype = device, dtype
-        return moved
 
     def fingerprint(self) -> str:
         """The class says it all: the data id is part of the record's key."""
@@ -113,30 +92,22 @@ class Stranger(Replay):
         return _digest("stranger", self._shift, *(s.data_id for s in self._simulations))
 
 
-class EmbeddedSolver:
+class EmbeddedSolver(Weightless):
     """The embedded truth's own integrator, restarted from every stored frame."""
 
-    fields = MHD
-    n_history = 1
     traits = TRAITS
 
     def __init__(self) -> None:
-        self._device, self._dtype = torch.device("cpu"), torch.float32
+        super().__init__(MHD)
 
     def begin(self, window: Window, draw: Draw) -> Stepper:
         """One frame spacing of the solver per step."""
         from harness.truth.simulate import stored_solver
 
-        if window.simulation.dataset != "simulated":
+        if window.simulation.dataset != EMBEDDED:
             raise ValueError("solver integrates the embedded truth only (protocol `simulated`)")
         solver = stored_solver(window.simulation.shape, self._device, self._dtype)
         return lambda history, step: solver(history[-1])
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """Integrates on this device in this precision."""
-        moved = copy.copy(self)
-        moved._device, moved._dtype = device, dtype
-        return moved
 
     def fingerprint(self) -> str:
         """Settings and version of the solver."""

@@ -10,17 +10,15 @@ A replay cannot answer to another input and computes in no precision, so it has 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
-import torch
 from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.stepping import Draw, Stepper
+from harness.surrogates.base import Weightless
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.truth.errors import TruthError
 from harness.truth.hdf5 import opened
@@ -32,16 +30,14 @@ from harness.truth.window import Simulation, Window
 FIRST_STEP = "first_step"
 
 
-class Saved:
+class Saved(Weightless):
     """Predicted frames, read from the files of a folder."""
 
-    n_history = 1
     traits: frozenset[str] = frozenset()
 
     def __init__(self, folder: Path, fields: FieldLayout) -> None:
+        super().__init__(fields)
         self.folder = folder
-        self.fields = fields
-        self._device, self._dtype = torch.device("cpu"), torch.float32
 
     def file(self, window: Window) -> Path:
         """Where the prediction for a window lies."""
@@ -71,12 +67,6 @@ class Saved:
                 return frames.read(step - first).to(self._device, self._dtype)
 
         return step_to
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """Frames are delivered on this device in this precision."""
-        moved = copy.copy(self)
-        moved._device, moved._dtype = device, dtype
-        return moved
 
     def fingerprint(self) -> str:
         """The content of every file and its name, which says what it predicts."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from harness.atomic import replacing
 from harness.fields import FieldLayout
 from harness.truth.initial import noise
 from harness.truth.mhd import RHO, VERSION, B, M, Settings, Solver
@@ -107,14 +107,13 @@ def _data_id(flow: Flow, seed: int) -> str:
 def _write(path: Path, flow: Flow, seed: int, on_frame: Callable[[str, int, int], None] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     name = f"{flow.name}/{path.parent.name}/{seed}"
-    partial = path.with_name(f".{path.name}.partial")
     solver = Solver(SETTINGS)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if holds(path, _data_id(flow, seed)):
             return
         state = _initial(flow, seed)
         header = flow.header
-        with create(partial, header) as file:
+        with replacing(path, locked=True) as part, create(part, header) as file:
             file.attrs.update(data_id=_data_id(flow, seed), seed=seed)
             for i in range(-flow.spin_up, flow.frames):
                 if i >= 0:
@@ -123,7 +122,6 @@ def _write(path: Path, flow: Flow, seed: int, on_frame: Callable[[str, int, int]
                     state = _symmetric(solver.advance(state, i * SETTINGS.frame_dt), flow)
                 if on_frame:
                     on_frame(name, flow.spin_up + i + 1, flow.spin_up + flow.frames)
-        os.replace(partial, path)
 
 
 def _initial(flow: Flow, seed: int) -> Tensor:

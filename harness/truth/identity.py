@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness.atomic import replacing
 from harness.paths import cache
 
 
@@ -31,9 +32,8 @@ def content_digest(path: Path) -> str:
             return known
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        partial = entry.with_suffix(".partial")
-        partial.write_text(json.dumps({"file": ascii(str(path)), "sha256": digest}))
-        partial.replace(entry)
+        with replacing(entry, locked=True) as part:
+            part.write_text(json.dumps({"file": ascii(str(path)), "sha256": digest}))
         return digest
 
 

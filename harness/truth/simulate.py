@@ -19,7 +19,6 @@ import hashlib
 import json
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import suppress
@@ -32,13 +31,14 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from harness.atomic import replacing
 from harness.fields import MHD
+from harness.truth.files import EMBEDDED
 from harness.truth.initial import noise, shipped_states
 from harness.truth.mhd import VERSION, Settings, Solver, SolverError
 from harness.truth.spectral import resample
 from harness.truth.well_format import Header, create, holds, put, write_statistics
 
-NAME = "simulated"
 #: M_A and M_s as The Well's files name them, rounded; the simulations reach about these.
 PREFIX = "MHD_Ma_0.7_Ms_0.7_seed_"
 #: Now and then the flow cavitates below what 32^3 cells resolve (on 48^3 the same flow does not)
@@ -77,7 +77,7 @@ class Recipe:
     def header(self) -> Header:
         """What a file of this recipe says about its simulation."""
         return Header(
-            dataset_name=NAME,
+            dataset_name=EMBEDDED,
             layout=MHD,
             shape=(self.stored,) * 3,
             spacing=2 * math.pi / self.stored,
@@ -177,13 +177,12 @@ def write_simulation(
     """
     path = recipe.file(folder, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     with FileLock(path.with_name(f".{path.name}.lock")):
         if is_finished(recipe, seed, folder):
             return path
         solver = Solver(recipe.settings)
         frame = spin_up(recipe, seed, on_frame)
-        with create(partial, recipe.header) as file:
+        with replacing(path, locked=True) as part, create(part, recipe.header) as file:
             file.attrs["data_id"] = data_id(recipe, seed)
             file.attrs["seed"] = seed
             for i in range(recipe.frames):
@@ -192,7 +191,6 @@ def write_simulation(
                 put(file, MHD, i, frame.numpy())
                 if on_frame:
                     on_frame(recipe.spin_up + i + 1)
-        os.replace(partial, path)
     return path
 
 
@@ -277,7 +275,7 @@ def ensure(
     as it is.
     Raises ValueError if the folder holds simulations on another grid; see `generate` for the rest.
     """
-    folder = Path(root) / "datasets" / NAME
+    folder = Path(root) / "datasets" / EMBEDDED
     present = _grid(folder)
     if grid is not None and present is not None and grid != present:
         raise ValueError(f"{folder} holds simulations on a {present}^3 grid: give another root")

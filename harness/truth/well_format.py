@@ -7,7 +7,6 @@ the_well 1.2): fields are (trajectory, time, x, y, z[, component]).
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import h5py
 import numpy as np
 import yaml
 
+from harness.atomic import replacing
 from harness.fields import AXES, FieldLayout
 from harness.truth.schema import read_contents
 
@@ -121,9 +121,8 @@ def write_statistics(folder: Path) -> None:
             values = {"mean": mean, "std": np.sqrt(square - mean**2), "rms": np.sqrt(square)}
             for key, value in values.items():
                 statistics.setdefault(key + suffix, {})[name] = value.tolist()
-    partial = folder / f".stats.{os.getpid()}.partial"
-    partial.write_text(yaml.safe_dump(statistics))
-    os.replace(partial, folder / "stats.yaml")
+    with replacing(folder / "stats.yaml") as part:
+        part.write_text(yaml.safe_dump(statistics))
 
 
 def _moments(

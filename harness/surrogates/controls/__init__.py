@@ -7,76 +7,18 @@ does not break shows a false alarm.  So each control names what it must trip and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from harness.suggest import unknown
 from harness.surrogates.base import Surrogate
 from harness.surrogates.controls import dynamics, faults
-from harness.surrogates.controls.replays import Fault, Faulty, FaultyArithmetic
+from harness.surrogates.controls.control import Control, answering, faulty, moving
+from harness.surrogates.controls.replays import FaultyArithmetic
 from harness.surrogates.spec import ModelError
 from harness.truth.window import Simulation
 
+__all__ = ["CONTROLS", "Control", "load"]
 
-@dataclass(frozen=True)
-class Control:
-    """One broken surrogate.
-
-    summary: what is wrong with it, in one line.
-    fires: the criteria it violates, `property` or `property[criterion]`, on every window.
-    implies: criteria that a violation of those entails, or may entail.
-    make: the surrogate, given the simulations of the protocol.
-    """
-
-    summary: str
-    fires: frozenset[str]
-    implies: frozenset[str]
-    make: Callable[[Sequence[Simulation]], Surrogate]
-
-
-def _control(
-    name: str,
-    summary: str,
-    fault: Fault,
-    fires: Sequence[str],
-    implies: Sequence[str] = (),
-    kind: type[Faulty] = Faulty,
-) -> tuple[str, Control]:
-    def make(simulations: Sequence[Simulation]) -> Surrogate:
-        return kind(simulations[0].layout, name, fault)
-
-    return name, Control(summary, frozenset(fires), frozenset(implies), make)
-
-
-def _answering(
-    name: str,
-    summary: str,
-    answer: dynamics.Answer,
-    fires: Sequence[str],
-    implies: Sequence[str] = (),
-) -> tuple[str, Control]:
-    def make(simulations: Sequence[Simulation]) -> Surrogate:
-        return dynamics.Answering(simulations[0].layout, name, answer)
-
-    return name, Control(summary, frozenset(fires), frozenset(implies), make)
-
-
-def _moved(
-    name: str,
-    summary: str,
-    kind: type[dynamics.Moving],
-    fires: Sequence[str],
-    implies: Sequence[str] = (),
-) -> tuple[str, Control]:
-    def make(simulations: Sequence[Simulation]) -> Surrogate:
-        return kind(simulations[0].layout)
-
-    # A state that is only moved about is no forecast, and most of it does not change.
-    return name, Control(summary, frozenset(fires), frozenset(implies) | _STILL, make)
-
-
-# What becomes of a state that is moved about instead of stepped on.
-_STILL = frozenset({"step1_vrmse", "liveness"})
 # What a growing amplitude entails, whatever grows.
 _GROWTH = (
     # the increments of what grows grow with it
@@ -126,33 +68,33 @@ _ROLLOUT = (
 
 CONTROLS: Mapping[str, Control] = dict(
     [
-        _control(
+        faulty(
             "step1-error",
             "truth, but for step 1, which shows step 3",
             faults.ahead,
             fires=["step1_vrmse"],
         ),
-        _control(
+        faulty(
             "blow-up",
             "B and v fluctuate exp(0.08 t) times too strongly",
             faults.blow_up,
             fires=["bounded_rollout"],
             implies=_GROWTH,
         ),
-        _control(
+        faulty(
             "one-component",
             "B_y alone grows by exp(0.08 t), in every shell alike and without divergence",
             faults.one_component,
             fires=["perpendicular_isotropy"],
             implies=_GROWTH_ALONE,
         ),
-        _control(
+        faulty(
             "monopoles",
             "a twentieth of the power of B is a gradient: D = 0.22",
             faults.monopoles,
             fires=["div_b_ratio[spectral]", "div_b_ratio[stencil]"],
         ),
-        _control(
+        faulty(
             "blur",
             "every field seen through a Gaussian",
             faults.blurred,
@@ -164,7 +106,7 @@ CONTROLS: Mapping[str, Control] = dict(
                 "div_b_ratio[stencil]",
             ],
         ),
-        _control(
+        faulty(
             "pile-up",
             "B and v are three times too strong from 3N/8 on",
             faults.piled_up,
@@ -176,21 +118,21 @@ CONTROLS: Mapping[str, Control] = dict(
                 "div_b_ratio[stencil]",
             ],
         ),
-        _control(
+        faulty(
             "cancellation",
             "(u + 1024) - 1024 in the model's own precision",
             faults.cancellation,
             fires=["fp64_invariance[start]"],
             kind=FaultyArithmetic,
         ),
-        _control(
+        faulty(
             "leak",
             "the float64 state passes through float32",
             faults.leak,
             fires=["fp64_invariance[audit]"],
             kind=FaultyArithmetic,
         ),
-        _control(
+        faulty(
             "rounding-branch",
             "rounding decides whether B_y or B_z grows",
             faults.rounding_branch,
@@ -199,20 +141,20 @@ CONTROLS: Mapping[str, Control] = dict(
             implies=["perpendicular_isotropy", *_GROWTH_ALONE],
             kind=FaultyArithmetic,
         ),
-        _control("mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]),
-        _control(
+        faulty("mass-drift", "the mean density rises by 0.2 %", faults.mass_drift, fires=["mass"]),
+        faulty(
             "flux-drift",
             "every component of the mean field rises by 1 % of |B0|",
             faults.flux_drift,
             fires=["magnetic_flux"],
         ),
-        _control(
+        faulty(
             "freeze",
             "time slows down and stops on a frame of truth",
             faults.freeze,
             fires=["liveness"],
         ),
-        _control(
+        faulty(
             "negative-cells",
             "the thinnest cell has a negative density",
             faults.negative_cells,
@@ -220,13 +162,13 @@ CONTROLS: Mapping[str, Control] = dict(
             # around cells below zero lie cells barely above
             implies=["intermittency[skewness]"],
         ),
-        _control(
+        faulty(
             "weak-velocity",
             "v fluctuates 0.65 times as strongly as it should",
             faults.weak_velocity,
             fires=["energy_budget[ratio]", "energy_budget[residual]"],
         ),
-        _control(
+        faulty(
             "aligned",
             "v follows B, shell by shell with its own energy, against the truth's cross helicity",
             faults.aligned,
@@ -238,13 +180,13 @@ CONTROLS: Mapping[str, Control] = dict(
                 "patch_imprint",
             ],
         ),
-        _answering(
+        answering(
             "noise-branch",
             "B_z grows as soon as the input is not the truth to the last bit",
             dynamics.branch_on_noise,
             fires=["basin_determinism[input]"],
         ),
-        _answering(
+        answering(
             "planted-growth",
             "an error B_y ~ cos(2z) in the input grows by 0.3 e-folds per step",
             dynamics.grow_planted,
@@ -252,13 +194,13 @@ CONTROLS: Mapping[str, Control] = dict(
             # noise holds a little of the mode, which becomes a basin where there are steps enough
             implies=["basin_determinism[input]"],
         ),
-        _moved(
+        moving(
             "carried",
             "the whole state is carried along y by two cells a step",
             dynamics.Carried,
             fires=["equivariance[rotation]", "equivariance[reflection]"],
         ),
-        _moved(
+        moving(
             "stirred",
             "v_y and v_z turn left and right in blocks of four cells along x",
             dynamics.Stirred,
@@ -271,13 +213,13 @@ CONTROLS: Mapping[str, Control] = dict(
                 "intermittency[scaling]",
             ],
         ),
-        _control(
+        faulty(
             "comb",
             "B and v are three times too strong at the wavenumbers of tokens of 4 cells",
             faults.comb,
             fires=["patch_imprint"],
         ),
-        _control(
+        faulty(
             "clump",
             "modes of density and velocity, amplitudes kept, are in phase at drifting points",
             faults.clump,
@@ -285,13 +227,13 @@ CONTROLS: Mapping[str, Control] = dict(
             # the first step is not the truth's
             implies=["step1_vrmse"],
         ),
-        _control(
+        faulty(
             "void",
             "the thinnest cell is all but empty",
             faults.void,
             fires=["intermittency[skewness]"],
         ),
-        _control("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
+        faulty("nan", "one cell is NaN from step 10 on", faults.not_a_number, fires=_ROLLOUT),
     ]
 )
 

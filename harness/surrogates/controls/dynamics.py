@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from harness.fields import FieldLayout
 from harness.stepping import Draw, Stepper
-from harness.surrogates.base import TRAITS
+from harness.surrogates.base import TRAITS, Weightless
 from harness.surrogates.controls import alterations as alter
 from harness.surrogates.controls.replays import sources
 from harness.surrogates.reference import Replay
@@ -97,14 +96,10 @@ def planted_mode(frame: Tensor) -> Tensor:
     return torch.cos(4 * math.pi * z / frame.shape[-1]).expand(frame.shape[1:])
 
 
-class Moving:
+class Moving(Weightless):
     """A state that is moved about exactly, without arithmetic and without knowledge of the truth."""
 
-    n_history = 1
     traits = TRAITS
-
-    def __init__(self, fields: FieldLayout) -> None:
-        self.fields = fields
 
     def begin(self, window: Window, draw: Draw) -> Stepper:
         """The move of one step."""
@@ -113,10 +108,6 @@ class Moving:
     def move(self, frame: Tensor, step: int) -> Tensor:
         """Where the state goes."""
         raise NotImplementedError
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Self:
-        """Works in the precision of its input."""
-        return self
 
     def fingerprint(self) -> str:
         """Name of the move and source of all controls."""

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.atomic import replacing
 from harness.surrogates.minis.models import MINIS, Mini, build
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -26,9 +27,8 @@ class CheckpointError(ValueError):
 def save_mini(mini: Mini, path: Path) -> None:
     """Write weights and configuration as one safetensors file, atomically."""
     state = {key: value.contiguous() for key, value in mini.module.state_dict().items()}
-    part = path.with_name(path.name + ".part")
-    save_file(state, part, metadata={"format": "pt", "config": json.dumps(mini.config)})
-    part.replace(path)
+    with replacing(path) as part:
+        save_file(state, part, metadata={"format": "pt", "config": json.dumps(mini.config)})
 
 
 def load_mini(name: str, checkpoint: Path | None = None) -> Mini:
