@@ -53,6 +53,12 @@ class Hub:
         return [range_ for url, range_ in self.requests if url.split("?")[0].endswith(path)]
 
 
+def _place(url: str) -> tuple[str, str]:
+    """Repository and path of a file's address, whatever its revision."""
+    head, _, rest = url.lstrip("/").partition("/resolve/")
+    return (head if head.startswith("datasets/") else f"models/{head}"), rest.partition("/")[2]
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
@@ -65,6 +71,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        """What Hugging Face's own client asks of a file before it fetches it."""
+        hub, url = self.server.hub, self.path.split("?")[0]
+        repository, path = _place(url)
+        content = hub.files.get(repository, {}).get(path)
+        self.send_response(404 if content is None else 200)
+        if content is None:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        else:
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("ETag", f'"{git_sha1(content)}"')
+            self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
 
     def do_GET(self) -> None:
         hub, url = self.server.hub, self.path.split("?")[0]
@@ -80,8 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             if repository not in hub.files:
                 return self._answer(404, b"{}", "application/json")
             return self._answer(200, hub.listing(repository), "application/json")
-        head, _, path = url.lstrip("/").partition(f"/resolve/{COMMIT}/")
-        repository = head if head.startswith("datasets/") else f"models/{head}"
+        repository, path = _place(url)
         return self._file(hub.files[repository][path], trouble)
 
     def _file(self, content: bytes, trouble: str) -> None:

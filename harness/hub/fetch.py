@@ -99,6 +99,11 @@ def _partial(item: Item, remote: Remote) -> int:
     return min(part.stat().st_size, remote.size) if part.exists() else 0
 
 
+def unfinished(folder: Path) -> int:
+    """Bytes that an interrupted fetch has left under a folder; the same fetch goes on from there."""
+    return sum(part.stat().st_size for part in folder.rglob(".*.part"))
+
+
 def _manifest(folder: Path) -> dict[str, dict[str, str]]:
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
