@@ -25,7 +25,8 @@ class Hub:
     files: "datasets/owner/name" or "models/owner/name" -> path -> content.
     small: paths that are no large files (their digest is git's).
     trouble: answers before the real ones, by path of the request's end: "503", "page" (200 and a
-    web page), "cut" (the connection breaks half way), "404", "no-range", "long".
+    web page), "redirect" (302 to the same file), "cut" (the connection breaks half way), "404",
+    "no-range", "long".
     lies: path -> digest announced instead of the true one.
     """
 
@@ -93,6 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
         trouble = hub.trouble[ending].pop(0) if ending else ""
         if trouble in ("503", "404"):
             return self._answer(int(trouble), PAGE, "text/html")
+        if trouble == "redirect":  # as the hub sends large files to where they are stored
+            self.send_response(302)
+            self.send_header("Location", f"{url}?stored")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
         if trouble == "page":
             return self._answer(200, PAGE, "text/html; charset=utf-8")
         if url.startswith("/api/"):

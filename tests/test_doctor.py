@@ -87,6 +87,16 @@ def test_what_is_here_is_counted_and_what_is_broken_is_named(tmp_path: Path) -> 
     assert not any("harness fetch MHD_64" in line for line in lines)  # a chosen part is enough
 
 
+def test_the_environment_names_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path / "elsewhere", 0.7, 0.5, n=4)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "elsewhere"))
+    lines = screen()
+    assert row(lines, "mhd64-t100")[2] == "1 of 10 files"
+    assert any(line.startswith(f"data     {tmp_path / 'elsewhere'}") for line in lines)
+    lines = screen("--data", str(tmp_path / "nowhere"))  # an option goes before the environment
+    assert row(lines, "mhd64-t100")[2] == "missing"
+
+
 def test_an_unfinished_fetch_is_told_from_none(tmp_path: Path) -> None:
     data = tmp_path / "cache/data/datasets/MHD_64/data/test"
     weights = tmp_path / "cache/models/walrus-pt"

@@ -70,12 +70,11 @@ def _version(package: str) -> str:
 
 def _places(console: Console, root: Path) -> None:
     from harness import paths
-    from harness.hub.fetch import spoken
+    from harness.hub.fetch import room_in, spoken
 
     places = {"data": root, "weights": models_folder(), "records": paths.cache() / "records"}
     for name, path in places.items():
-        there = next(p for p in (path, *path.parents) if p.exists())
-        free = spoken(shutil.disk_usage(there).free)
+        free = spoken(room_in(path))
         absent = "" if path.exists() else ", not there yet"
         console.print(Text(f"{name:8} {path}  ({free} free{absent})"), soft_wrap=True)
 
