@@ -42,7 +42,8 @@ class Options:
     @property
     def data_root(self) -> Path:
         """Folder with data sets: --data, else $HARNESS_DATA, else the harness's own cache."""
-        return self.data or Path(os.environ.get("HARNESS_DATA") or paths.cache() / "data")
+        named = self.data or Path(os.environ.get("HARNESS_DATA") or paths.cache() / "data")
+        return named.expanduser()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def doctor(
     """Say in one screen what is here: versions, devices, models, data, and how to get the rest."""
     from harness.plan import Options
 
-    root = (data or Options().data_root).expanduser()
+    root = Options(data=data).data_root
     console = Console()
     _versions(console)
     _places(console, root)

@@ -33,7 +33,7 @@ def fetch(
         raise typer.BadParameter(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
     console = Console()
     try:
-        item = catalogue.item(name, data or Options().data_root, split, match)
+        item = catalogue.item(name, Options(data=data).data_root, split, match)
         order = hub.order(item, revision)
         console.print(Text(_said(order)), soft_wrap=True)
         if dry_run:
