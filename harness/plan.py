@@ -22,7 +22,7 @@ DEFAULT_MODELS = ("fno-mini", "conv-mini")
 DEFAULT_PROTOCOL = "simulated"
 #: what to say of a data set's size: 10 files a split, of 100 frames of 64^3 cells and 7 float32
 #: channels each; the whole is 71.6 GB (The Well, arXiv 2412.00568, table of data sets)
-SIZES = {"MHD_64": "the test split is 7.3 GB; M_A = 0.7 only, half of it: --match '*Ma_0.7*'"}
+SIZES = {"MHD_64": "7.3 GB; M_A = 0.7 only, half of it: --match '*Ma_0.7*'"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Options:
     @property
     def data_root(self) -> Path:
         """Folder with data sets: --data, else $HARNESS_DATA, else the harness's own cache."""
-        return self.data or Path(os.environ.get("HARNESS_DATA") or paths.cache() / "data")
+        named = self.data or Path(os.environ.get("HARNESS_DATA") or paths.cache() / "data")
+        return named.expanduser()
 
 
 @dataclass(frozen=True)
@@ -186,8 +187,12 @@ def how_to_get(error: MissingData, root: Path) -> str:
     if error.dataset not in WELL_DATASETS:
         return unknown("data set of The Well", str(error.dataset), sorted(WELL_DATASETS))
     command = f"harness fetch {error.dataset} --split {error.split} --data {root}"
-    size = SIZES.get(str(error.dataset), "add --dry-run to see its size first")
-    return f"get it with: {command}\n({size})"
+    return f"get it with: {command}\n({size_of(str(error.dataset))})"
+
+
+def size_of(dataset: str) -> str:
+    """What to say of the size of a data set's test split."""
+    return SIZES.get(dataset, "add --dry-run to see its size first")
 
 
 def _scan(root: Path, protocol: Protocol, split: str) -> well.Scan:

@@ -25,7 +25,8 @@ class Hub:
     files: "datasets/owner/name" or "models/owner/name" -> path -> content.
     small: paths that are no large files (their digest is git's).
     trouble: answers before the real ones, by path of the request's end: "503", "page" (200 and a
-    web page), "cut" (the connection breaks half way), "404", "no-range", "long".
+    web page), "redirect" (302 to the same file), "cut" (the connection breaks half way), "404",
+    "no-range", "long".
     lies: path -> digest announced instead of the true one.
     """
 
@@ -53,6 +54,12 @@ class Hub:
         return [range_ for url, range_ in self.requests if url.split("?")[0].endswith(path)]
 
 
+def _place(url: str) -> tuple[str, str]:
+    """Repository and path of a file's address, whatever its revision."""
+    head, _, rest = url.lstrip("/").partition("/resolve/")
+    return (head if head.startswith("datasets/") else f"models/{head}"), rest.partition("/")[2]
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
@@ -66,6 +73,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_HEAD(self) -> None:
+        """What Hugging Face's own client asks of a file before it fetches it."""
+        hub, url = self.server.hub, self.path.split("?")[0]
+        repository, path = _place(url)
+        content = hub.files.get(repository, {}).get(path)
+        self.send_response(404 if content is None else 200)
+        if content is None:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        else:
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("ETag", f'"{git_sha1(content)}"')
+            self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+
     def do_GET(self) -> None:
         hub, url = self.server.hub, self.path.split("?")[0]
         hub.requests.append((self.path, self.headers.get("Range")))
@@ -73,6 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
         trouble = hub.trouble[ending].pop(0) if ending else ""
         if trouble in ("503", "404"):
             return self._answer(int(trouble), PAGE, "text/html")
+        if trouble == "redirect":  # as the hub sends large files to where they are stored
+            self.send_response(302)
+            self.send_header("Location", f"{url}?stored")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
         if trouble == "page":
             return self._answer(200, PAGE, "text/html; charset=utf-8")
         if url.startswith("/api/"):
@@ -80,8 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             if repository not in hub.files:
                 return self._answer(404, b"{}", "application/json")
             return self._answer(200, hub.listing(repository), "application/json")
-        head, _, path = url.lstrip("/").partition(f"/resolve/{COMMIT}/")
-        repository = head if head.startswith("datasets/") else f"models/{head}"
+        repository, path = _place(url)
         return self._file(hub.files[repository][path], trouble)
 
     def _file(self, content: bytes, trouble: str) -> None:

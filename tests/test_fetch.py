@@ -92,7 +92,18 @@ def test_a_file_that_somebody_put_there_is_verified_not_fetched(item: Item, hub:
     assert (item.folder / SECOND).read_bytes() == hub.files[REPOSITORY][SECOND]
 
 
-@pytest.mark.parametrize("trouble", [["503"], ["page"], ["503", "page", "503"], ["cut"], ["long"]])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ["503"],
+        ["page"],
+        ["503", "page", "503"],
+        ["cut"],
+        ["long"],
+        ["redirect"],
+        ["redirect", "cut", "redirect"],
+    ],
+)
 def test_a_bad_day_of_the_server_is_survived(item: Item, hub: Hub, trouble: list[str]) -> None:
     hub.trouble[FIRST] = list(trouble)
     bring(item)
@@ -210,7 +221,7 @@ def test_the_command(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     done = call(app, [*options, "--dry-run"])
     assert done.exit_code == 0, done.output
     assert f"datasets/polymathic-ai/MHD_64 at {COMMIT[:12]}".split("/")[1] in done.output
-    assert "2 files, 300 kB; to fetch: 300 kB" in done.output
+    assert "2 files, 300 kB; to fetch: 300 kB; " in done.output
     assert not (tmp_path / "datasets").exists()
     assert call(app, options).exit_code == 0
     assert (tmp_path / "datasets/MHD_64" / FIRST).is_file()
@@ -220,3 +231,18 @@ def test_the_command(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (tmp_path / "cache/models/walrus-pt/walrus.pt").read_bytes() == noise(4, 5000)
     for wrong in (["fetch", "MHD_46"], ["fetch", "MHD_64", "--split", "dev"]):
         assert call(app, wrong).exit_code == 2
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(remote: object, part: Path, on_bytes: object) -> None:
+        part.write_bytes(bytes(1000))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.hub.transfer._attempt", interrupted)
+        done = CliRunner().invoke(app, ["fetch", "walrus-pt"])
+    assert done.exit_code == 130
+    assert "interrupted; what has come is kept, the same command goes on from there" in done.output
+    assert CliRunner().invoke(app, ["fetch", "walrus-pt", "--dry-run"]).exit_code == 0

@@ -110,5 +110,44 @@ def test_strangers_come_from_simulations_with_equal_parameters() -> None:
         Stranger(MHD, [simulation("odd", 2.0)]).simulation(Window(simulation("odd", 2.0), 0, 0, 3, 5))
 
 
+MODULES = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    n_history = 2
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, history):
+        return self.gain * history.mean(0)
+
+class Wide(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+"""
+
+
+def test_any_torch_module_is_a_model(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(MODULES)
+    (spec,) = resolve([f"{tmp_path / 'nets.py'}:Net"])
+    plain = registry.load(spec, [simulation()])
+    assert (plain.n_history, plain.fields) == (2, MHD)
+    history = torch.randn(2, 7, 4, 4, 4)
+    window = Window(simulation(), 0, 0, 3, 5)
+    assert torch.equal(plain.begin(window, Draw())(history, 1), history.mean(0))
+    torch.save({"model": {"gain": torch.full((1,), 2.0)}}, tmp_path / "good.pt")
+    trained = registry.load(ModelSpec(spec.name, str(tmp_path / "good.pt")), [simulation()])
+    assert torch.equal(trained.begin(window, Draw())(history, 1), 2 * history.mean(0))
+    assert trained.fingerprint() != plain.fingerprint()
+    torch.save({"weight": torch.ones(1)}, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match=r"holds no Net .* missing gain; unexpected weight"):
+        registry.load(ModelSpec(spec.name, str(tmp_path / "other.pt")), [simulation()])
+    with pytest.raises(ModelError, match=r"without arguments: .*'width'"):
+        registry.load(ModelSpec(spec.name.replace("Net", "Wide")), [simulation()])
+
+
 def test_spec_orders_and_hashes() -> None:
     assert sorted({ModelSpec("b"), ModelSpec("a"), ModelSpec("a")})[0].name == "a"

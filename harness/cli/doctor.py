@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -13,32 +14,32 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.cli.console import show_table
-from harness.hub.names import OWNER, WELL_MODELS, models_folder
-from harness.paths import hub_repositories
+from harness.hub.names import models_folder
 
-#: packages that some model or command needs, and which
-OPTIONAL = {
-    "neuraloperator": "well-fno, well-tfno, fno-scratch, fno-ft, fno-pretrained",
-    "huggingface_hub": "The Well's benchmark models",
-}
-PACKAGES = ("torch", "numpy", "h5py", "the_well", *OPTIONAL)
+#: packages whose versions a bug report needs; the last ones only some models do
+PACKAGES = ("torch", "numpy", "h5py", "the_well", "neuraloperator", "huggingface_hub", "einops")
+#: of those on one line
+ABREAST = 4
+
+#: who needs it, and a command or a sentence that says how to get it
+Need = tuple[str, str]
 
 
 def doctor(
     data: Annotated[Path | None, typer.Option(help="folder of the data sets")] = None,
 ) -> None:
-    """Say in one screen what is here: versions, devices, models, protocols and their data."""
+    """Say in one screen what is here: versions, devices, models, data, and how to get the rest."""
     from harness.plan import Options
 
-    root = (data or Options().data_root).expanduser()
+    root = Options(data=data).data_root
     console = Console()
     _versions(console)
     _places(console, root)
-    notes = [*_models(console), *_protocols(console, root)]
-    if notes:
-        console.print(Text("\nTo mend it", style="bold"))
-        for note in dict.fromkeys(notes):
-            console.print(Text(note), soft_wrap=True)
+    needs = [*_models(console, root), *_protocols(console, root)]
+    if needs:
+        console.print(Text("\nHow to get what is missing", style="bold"))
+        for line in _grouped(needs):
+            console.print(Text(line), soft_wrap=True)
 
 
 def _versions(console: Console) -> None:
@@ -46,94 +47,98 @@ def _versions(console: Console) -> None:
 
     import torch
 
-    found = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
-    console.print(Text("  ".join(f"{name} {what}" for name, what in found.items())), soft_wrap=True)
+    found = [f"python {platform.python_version()}", *map(_version, PACKAGES)]
+    for first in range(0, len(found), ABREAST):
+        console.print(Text("  ".join(found[first : first + ABREAST])))
     gpus = [
         f"{torch.cuda.get_device_name(i)}, {torch.cuda.get_device_properties(i).total_memory >> 30} GiB"
         for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     ]
-    console.print(Text(f"GPU: {'; '.join(gpus) or 'none that torch sees'}; {os.cpu_count()} CPU cores"))
+    if not gpus and shutil.which("nvidia-smi") and torch.version.cuda is None:
+        gpus = [f"one may be here, but torch {torch.__version__} is built without CUDA"]
+    console.print(
+        Text(f"GPU      {'; '.join(gpus) or 'none that torch sees'}; {os.cpu_count()} CPU cores")
+    )
 
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
-        needed = f" ({OPTIONAL[package]})" if package in OPTIONAL else ""
-        return f"missing{needed}"
+        return f"{package} missing"
 
 
 def _places(console: Console, root: Path) -> None:
     from harness import paths
-    from harness.hub.fetch import spoken
+    from harness.hub.fetch import room_in, spoken
 
     places = {"data": root, "weights": models_folder(), "records": paths.cache() / "records"}
     for name, path in places.items():
-        there = next(p for p in (path, *path.parents) if p.exists())
-        free = spoken(shutil.disk_usage(there).free)
-        console.print(
-            Text(f"{name}: {path}{'' if path.exists() else ' (not yet)'}, {free} free"), soft_wrap=True
-        )
+        free = spoken(room_in(path))
+        absent = "" if path.exists() else ", not there yet"
+        console.print(Text(f"{name:8} {path}  ({free} free{absent})"), soft_wrap=True)
 
 
-def _models(console: Console) -> list[str]:
-    """What each model has here; returns what is missing, in full."""
-    from harness.surrogates.families import FAMILIES
-    from harness.surrogates.spec import ModelError, ModelSpec
+def _models(console: Console, root: Path) -> list[Need]:
+    """What each model has here; returns what it needs."""
+    from harness.cli import inventory
 
-    rows: list[tuple[str, str, str]] = []
-    notes: list[str] = []
-    for name, family in FAMILIES.items():
-        if name.endswith(":"):
-            rows.append((f"{name}...", "give a path or number", family.summary))
-            continue
-        try:
-            family.require(ModelSpec(name))
-            state = "ready" if name not in WELL_MODELS else _weights(name)
-        except ModelError as error:
-            state, notes = "not yet", [*notes, str(error)]
-        rows.append((name, state, family.summary))
+    found = list(inventory.models())
+    mhd = inventory.split(root, "MHD_64", "test").state
+    shipped = inventory.Model("fno-, conv-, revin-mini", weights="shipped", data="simulated")
+    rest = inventory.Model("references, controls, toys", weights="none")
     console.print()
-    show_table(("model", "here", "what it is"), rows)
-    return notes
+    show_table(
+        ("model", "code", "weights", "data"),
+        [
+            (m.name, m.code, m.weights, f"{m.data}: {mhd}" if m.data == "MHD_64" else m.data)
+            for m in (shipped, *found, rest)
+        ],
+    )
+    return [(m.name, command) for m in found for command in m.needs]
 
 
-def _weights(name: str) -> str:
-    """For which data sets the weights of a benchmark model of The Well are here."""
-    kind = WELL_MODELS[name]
-    folders = [*models_folder().glob(f"{kind}-*"), *hub_repositories("models", f"{OWNER}/{kind}-*")]
-    here = sorted({folder.name.rpartition(f"{kind}-")[2] for folder in folders})
-    return f"weights for {', '.join(here)}" if here else f"harness fetch {name}=DATASET"
-
-
-def _protocols(console: Console, root: Path) -> list[str]:
+def _protocols(console: Console, root: Path) -> list[Need]:
     """The protocols and whether their data is here; returns how to get what is not."""
-    from harness.plan import how_to_get
+    from harness.cli import inventory
+    from harness.plan import size_of
     from harness.truth import files, protocols
-    from harness.truth.errors import MissingData, TruthError
 
-    rows, notes = [], []
+    rows: list[tuple[str, ...]] = []
+    needs: list[Need] = []
     for name in protocols.names():
         protocol = protocols.read(protocols.FOLDER / f"{name}.toml")
         if protocol.dataset == protocols.ANY:
-            here = sorted({path.parents[2].name for path in root.glob("datasets/*/data/test/*.h*5")})
-            rows.append((f"{name}=DATASET", ", ".join(here) or "no data set here", "any data set"))
+            here = inventory.data_sets(root)
+            rows.append((f"{name}=DATASET", "any, test", ", ".join(here) or "no data set"))
             continue
+        found = inventory.split(root, protocol.dataset, protocol.split)
         place = f"{protocol.dataset}, {protocol.split}"
-        try:
-            found, _ = files.find(root, protocol.dataset, protocol.split)
-            state = f"{len(found)} files in {_short(found[0].parent, root)}"
-        except MissingData as error:
-            embedded = protocol.dataset == files.EMBEDDED
-            state = "simulated by the first run" if embedded else "not here"
-            notes += [] if embedded else [how_to_get(error, root)]
-        except TruthError as error:
-            state, notes = "unusable", [*notes, str(error)]
-        rows.append((name, state, place))
+        if protocol.dataset == files.EMBEDDED:
+            made = "made by the first run"
+            rows.append((name, place, made if found.state == inventory.NONE else found.state))
+            continue
+        rows.append((name, place, found.state))
+        needs += [(name, f"unusable: {problem}") for problem in found.problems]
+        if not found.complete:
+            command = f"harness fetch {protocol.dataset} --split {protocol.split} --data {root}"
+            needs.append((name, f"{command}   # {size_of(protocol.dataset)}"))
     console.print()
-    show_table(("protocol", "data", "data set, split"), rows)
-    return notes
+    show_table(("protocol", "data set, split", "here"), rows)
+    return needs
 
 
-def _short(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+def _grouped(needs: Sequence[Need]) -> list[str]:
+    """Lines: names, and below them what all of these need; each command once."""
+    by_command: dict[str, tuple[str, ...]] = {}
+    for name, command in needs:
+        by_command[command] = (*by_command.get(command, ()), name)
+    lines: list[str] = []
+    for command, names in by_command.items():
+        if f"{', '.join(names)}:" not in lines:
+            lines.append(f"{', '.join(names)}:")
+        at = lines.index(f"{', '.join(names)}:") + 1
+        while at < len(lines) and lines[at].startswith("  "):
+            at += 1
+        lines.insert(at, "  " + command.replace("\n", "\n  "))
+    return lines

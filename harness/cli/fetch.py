@@ -33,7 +33,7 @@ def fetch(
         raise typer.BadParameter(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
     console = Console()
     try:
-        item = catalogue.item(name, data or Options().data_root, split, match)
+        item = catalogue.item(name, Options(data=data).data_root, split, match)
         order = hub.order(item, revision)
         console.print(Text(_said(order)), soft_wrap=True)
         if dry_run:
@@ -49,17 +49,21 @@ def fetch(
             hub.carry_out(order, on_file=show)
     except FetchError as error:
         raise typer.BadParameter(str(error)) from error
+    except KeyboardInterrupt:
+        console.print("interrupted; what has come is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
     console.print(Text(f"{item.name} is in {item.folder}"), soft_wrap=True)
 
 
 def _said(order: Order) -> str:
-    from harness.hub.fetch import spoken
+    from harness.hub.fetch import room_in, spoken
 
     item, listing = order.item, order.listing
     lines = [
         f"{item.kind[:-1]} {item.repository} at {listing.commit[:12]} -> {item.folder}",
         *(f"  {r.path}  {spoken(r.size)}{'' if r in order.missing else '  is here'}"
           for r in listing.files),
-        f"{len(listing.files)} files, {spoken(order.size)}; to fetch: {spoken(order.to_come)}",
+        f"{len(listing.files)} files, {spoken(order.size)}; to fetch: {spoken(order.to_come)}; "
+        f"{spoken(room_in(item.folder))} free",
     ]  # fmt: skip
     return "\n".join(lines)

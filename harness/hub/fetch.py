@@ -62,7 +62,7 @@ def carry_out(
     """Fetch what is missing.  FetchError before the first byte if the disk is too small."""
     folder = chosen.item.folder
     folder.mkdir(parents=True, exist_ok=True)
-    room = (free or (lambda path: shutil.disk_usage(path).free))(folder)
+    room = (free or room_in)(folder)
     if room < chosen.to_come + (SPARE if chosen.missing else 0):
         raise FetchError(
             f"{chosen.item.name} needs {spoken(chosen.to_come)} and {spoken(SPARE)} to spare, "
@@ -77,6 +77,12 @@ def carry_out(
 
             transfer.bring(remote, target, waits or Waits(), show)
         _note(folder, chosen.listing.commit, remote)
+
+
+def room_in(folder: Path) -> int:
+    """Bytes free on the disk that a folder is on, or would be."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
 
 
 def _sound(target: Path, remote: Remote) -> bool:
@@ -97,6 +103,11 @@ def _partial(item: Item, remote: Remote) -> int:
     target = item.folder / remote.path
     part = target.with_name(f".{target.name}.part")
     return min(part.stat().st_size, remote.size) if part.exists() else 0
+
+
+def unfinished(folder: Path) -> int:
+    """Bytes that an interrupted fetch has left under a folder; the same fetch goes on from there."""
+    return sum(part.stat().st_size for part in folder.rglob(".*.part"))
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, str]]:

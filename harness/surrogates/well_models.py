@@ -81,7 +81,7 @@ def require(spec: ModelSpec) -> None:
     kind = "FNO" if spec.name in STUDY else WELL_MODELS[spec.name]
     model_class(kind)
     if spec.name in STUDY and spec.checkpoint is None:
-        _study_weights(spec.name)
+        study_weights(spec.name)
 
 
 def fits(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
@@ -99,7 +99,7 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> ModuleSurrogate:
     a model of other fields than the data's.
     """
     if spec.name in STUDY:
-        return study_fno(_given(spec) or _study_weights(spec.name))
+        return study_fno(_given(spec) or study_weights(spec.name))
     simulation = simulations[0]
     folder = _given(spec) or _folder(spec.name, simulation.dataset)
     return well_model(WELL_MODELS[spec.name], folder, simulation)
@@ -219,7 +219,7 @@ def _folder(name: str, dataset: str) -> Path:
     )
 
 
-def _study_weights(name: str) -> Path:
+def study_weights(name: str) -> Path:
     """Where a study's checkpoint lies; ModelError, since it is not published, says what to do."""
     folder = models_folder() / name
     for path in (folder / STUDY[name], folder / "model.safetensors"):

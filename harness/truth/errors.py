@@ -49,7 +49,10 @@ class MissingData(TruthError):
         self.split = split
         self.looked = looked
         places = ", ".join(map(str, looked))
-        super().__init__(f"no .hdf5 or .h5 file of {dataset}, split {split}; looked in {places}")
+        super().__init__(
+            f"no .hdf5 or .h5 file of {dataset}, split {split}; looked in {places} and "
+            "Hugging Face's cache"
+        )
         self.dataset = dataset
 
     def __reduce__(self) -> tuple[type[MissingData], tuple[str, str, tuple[Path, ...]]]:
