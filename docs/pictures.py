@@ -19,6 +19,7 @@ import sys
 import tempfile
 import termios
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -63,6 +64,7 @@ SVG = """\
 """
 
 
+@cache
 def in_terminal(command: str) -> str:
     """All that a command prints into a terminal of `COLUMNS` columns, colours included."""
     ours, theirs = pty.openpty()
