@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from typer.main import get_command
 
+from harness.cli import app
 from harness.paths import ROOT
 from tests.pages import COMMANDS, PAGES
 
@@ -40,6 +42,18 @@ def test_every_option_shown_is_known(pytester: pytest.Pytester) -> None:
     for page, text in PAGES.items():
         for option in sorted(set(re.findall(r"(?<!\S)[`(]?(--[a-z][a-z-]+)", text))):
             assert option in known or option in ours | FOREIGN | {"--junitxml"}, (page, option)
+
+
+def test_commands_in_running_text_exist() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for page, text in PAGES.items():
+        for program, word in re.findall(r"`(harness|make|python) ([\w/.-]+)[^`\n]*`", text):
+            if program == "harness":
+                assert word in commands, (page, word)
+            elif program == "make":
+                assert re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            else:
+                assert word == "-m" or (ROOT / word).is_file(), (page, word)
 
 
 def test_files_that_pages_name_exist() -> None:
