@@ -98,13 +98,11 @@ def panel(test: TestResult, place: int) -> dict[str, object]:
     }
 
 
-def drawing(tests: Sequence[TestResult], unit: str) -> str:
+def drawing(tests: Sequence[TestResult]) -> str:
     """An SVG of one criterion: kept on the left, broken on the right."""
     template = _environment().get_template("panel.svg.j2")
     panels = [panel(test, place) for place, test in enumerate(tests)]
-    return template.render(
-        panels=panels, unit=unit, width=WIDTH, height=HEIGHT, left=LEFT, below=BELOW, top=TOP
-    )
+    return template.render(panels=panels, width=WIDTH, height=HEIGHT, left=LEFT, below=BELOW, top=TOP)
 
 
 def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
@@ -120,7 +118,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
         found: Verdict | None = tests[0].verdict if tests else None
         name = f"{declaration.name}{'-' + criterion if criterion else ''}.svg"
         if found is not None:
-            (folder / name).write_text(drawing(tests, found.unit), encoding="utf-8")
+            (folder / name).write_text(drawing(tests), encoding="utf-8")
         criteria.append(
             {
                 "name": criterion,

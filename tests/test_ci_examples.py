@@ -69,6 +69,7 @@ def named(name: str) -> dict:
         (lambda step: step.update(run="if then"), "syntax error"),
         (lambda step: step.update({"if": "${{ sucess() }}"}), "unknown sucess"),
         (lambda step: step.update(run="echo ${{ github.head_ref }}"), "injected"),
+        (lambda step: step.update(uses="actions/cache@v5", **{"with": {"pth": "x"}}), "no input pth"),
     ],
 )
 def test_the_check_of_workflows_finds_faults(change, fault: str) -> None:

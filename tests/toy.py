@@ -80,12 +80,13 @@ def test_offsets(records, note):
 '''
 
 
-def waves(seed: int, length: int = FRAMES) -> np.ndarray:
+def waves(seed: int, length: int = FRAMES, cells: int | None = None) -> np.ndarray:
     """(length, 7, n, n, n): rho, B with a guide field along x, v; waves with rotating phases."""
+    n = cells or CELLS
     rng = np.random.default_rng(seed)
-    axis = 2 * np.pi * np.arange(CELLS) / CELLS
+    axis = 2 * np.pi * np.arange(n) / n
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"))
-    frames = np.zeros((length, 7, CELLS, CELLS, CELLS))
+    frames = np.zeros((length, 7, n, n, n))
     frames[:, 0] = 1.0
     frames[:, 1] = 1.0
     for _ in range(12):

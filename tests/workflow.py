@@ -20,6 +20,21 @@ CONTEXTS = {"github", "env", "inputs", "secrets", "steps", "runner", "matrix", "
 FUNCTIONS = {"always", "success", "failure", "cancelled", "hashFiles", "contains", "format"}
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[\w.-]+")
 
+#: The actions of the example and those of their inputs that it may use, as the `action.yml` of
+#: these versions have them; each runs on Node 24.
+INPUTS = {
+    "actions/checkout@v7": {"ref", "fetch-depth", "lfs"},
+    "actions/setup-python@v7": {"python-version", "cache", "cache-dependency-path"},
+    "actions/cache@v5": {"path", "key", "restore-keys"},
+    "actions/upload-artifact@v7": {"name", "path", "retention-days", "if-no-files-found"},
+    "dorny/test-reporter@v3": {
+        "name", "path", "reporter", "list-suites", "list-tests", "fail-on-error", "use-actions-summary",
+    },
+    "mikepenz/action-junit-report@v6": {
+        "report_paths", "check_name", "annotate_only", "job_summary", "fail_on_failure",
+    },
+}  # fmt: skip
+
 GITLAB_JOB = {
     "image", "timeout", "rules", "variables", "cache", "before_script", "script", "after_script",
     "artifacts", "stage", "tags", "needs", "retry",
@@ -47,6 +62,9 @@ def _step_faults(step: Mapping[str, Any]) -> list[str]:
         found.append("with belongs to uses")
     if "uses" in step and not PINNED.fullmatch(step["uses"]):
         found.append(f"{step['uses']} is not owner/name@version")
+    elif "uses" in step:
+        known = INPUTS.get(step["uses"], set())
+        found += [f"{step['uses']} has no input {name}" for name in step.get("with", {}).keys() - known]
     if "run" in step:
         found += shell_faults(step["run"])
         if "${{" in step["run"]:
