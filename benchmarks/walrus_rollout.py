@@ -21,12 +21,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from benchmarks.memory import _status as resident
+from benchmarks.memory import peak
 from harness import numerics
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD
+from harness.rollout import Start
 from harness.stepping import Draw
-from harness.surrogates.walrus import Walrus, config, cost, weights
+from harness.surrogates.walrus import Walrus, config, cost
 from tests import walrus_example as example
 from tests import walrus_notebook as notebook
 
@@ -35,32 +36,20 @@ DRAW = Draw(0)
 MIDDLE = {"hidden": 64, "inner": 32, "blocks": 4, "groups": 4, "heads": 4}
 
 
-def model(size: dict[str, int], compiled: bool) -> Walrus:
-    """Walrus of a size, with drawn weights."""
-    folder = Path(tempfile.mkdtemp())
-    configuration = config.read(example.write_config(folder, example.tree(size)))
-    module = config.build(configuration)
-    weights.put(module, example.draw_state(configuration), folder)
-    return Walrus(module, configuration, compiled=compiled)
-
-
 def loops(options: argparse.Namespace, size: dict[str, int]) -> dict[str, Callable[[], Tensor]]:
     """The two rollouts, each giving its last frame."""
     device = torch.device(options.device)
     shape = tuple(options.grid)
-    walrus = model(size, options.compile).to(device, numerics.DTYPES[options.precision])
+    walrus = example.drawn(size, options.compile).to(device, numerics.DTYPES[options.precision])
     history = example.history(shape).to(device, numerics.DTYPES[options.precision])
-    step = walrus.begin(example.window(shape), DRAW)
 
     def published() -> Tensor:
         return notebook.rollout(walrus.module, DRAW, history, options.steps)[-1]
 
     def adapter() -> Tensor:
-        frames = history.contiguous()
-        for number in range(1, options.steps + 1):
-            with torch.no_grad(), numerics.autocast(options.precision, device):
-                frames = torch.cat([frames[1:], step(frames, number)[None]])
-        return frames[-1]
+        rolled = Start(walrus, example.window(shape), history, DRAW, options.precision).source()
+        with torch.no_grad():
+            return [rolled(number) for number in range(1, options.steps + 1)][-1]
 
     return {"notebook": published, "adapter": adapter}
 
@@ -76,18 +65,6 @@ def seconds(work: Callable[[], object], device: str) -> float:
     work()
     torch.cuda.synchronize()
     return time.perf_counter() - start
-
-
-def peak(work: Callable[[], object], device: str) -> float:
-    """Highest memory during a call in MB: of the GPU, or of this process over what it held before."""
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        work()
-        return torch.cuda.max_memory_allocated() / 2**20
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident("VmRSS")
-    work()
-    return resident("VmHWM") - before
 
 
 def compare(options: argparse.Namespace, size: dict[str, int]) -> None:
@@ -158,7 +135,8 @@ def main() -> None:
     size = example.FULL if options.full else MIDDLE
     if options.peak:
         with numerics.strict():
-            print(json.dumps(peak(loops(options, size)[options.peak], options.device)))
+            work = loops(options, size)[options.peak]
+            print(json.dumps(peak(work, torch.device(options.device))))
         return
     print(f"{options.grid}, {size}, {options.precision} on {options.device}, torch {torch.__version__}")
     compare(options, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class Options:
         """Folder with data sets: --data, else $HARNESS_DATA, else the harness's own cache."""
         named = self.data or Path(os.environ.get("HARNESS_DATA") or paths.cache() / "data")
         return named.expanduser()
+
+
+def protocols_of(models: Sequence[str], named: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The protocols of a run: those named, comma separated, else the models' own, else the default.
+
+    Raises ModelError for a model that cannot be read.
+    """
+    asked = named or [registry.protocol_of(models) or DEFAULT_PROTOCOL]
+    return tuple(name.strip() for value in asked for name in value.split(","))
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,8 @@ def test_harness_plan_prints_the_same_table(
     rows = _rows(done.stdout)
     assert rows["mass"][:3] == ["cheap", "2", "2"] and rows["mass"][4] == "12"
     assert {p.name for p in collect(ROOT / "suites")} <= set(rows)
+    own = run_cli("plan", "--model", "fno-scratch", "--data", f"{folder}/data")
+    assert own.returncode == 2 and "MHD_64" in own.stderr  # its own protocol, whose data is not here
     wrong = run_cli("plan", "--model", "conv-mimi", *options[2:])
     assert wrong.returncode == 2 and "conv-mini" in wrong.stderr
     assert run_cli("plan", *options, "--precision", "fp23").returncode == 2

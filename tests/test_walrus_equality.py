@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.audit import PrecisionAudit
 from harness.stepping import Draw, Stepper
 from harness.surrogates.walrus import Walrus
 from harness.surrogates.walrus.normalisation import samplewise
@@ -82,3 +83,19 @@ def test_the_comparison_can_fail(tmp_path: Path) -> None:
     expected = published(model, Draw(3), history, 1)
     other = rolled(model.begin(example.window((64, 16, 16)), Draw(4)), history, 1, True)
     assert (other - expected).abs().max() > 1e-4 * expected.abs().max()
+
+
+@notebook.needs_notebook
+def test_the_published_rollout_cast_to_float64_is_not_float64(tmp_path: Path) -> None:
+    """What docs/walrus.md lists: statistics, the answer, positions and buckets, and the state."""
+    model = example.tiny(tmp_path).to(CPU, torch.float64)
+    history = example.history((64, 16, 16))
+    with torch.no_grad(), PrecisionAudit() as seen:
+        frame = notebook.rollout(model.module, Draw(0), history, 1)
+    assert frame.dtype == torch.float32
+    assert {"aten::sqrt", "aten::_to_copy", "aten::linspace", "aten::log"} <= seen.leaks.keys()
+    step = model.begin(example.window((64, 16, 16)), Draw(0))
+    with torch.no_grad(), PrecisionAudit() as own:
+        assert step(history, 1).dtype == torch.float64
+    assert not own.leaks
+    print(f"{sum(seen.leaks.values())} of {seen.calls} calls, the adapter's 0 of {own.calls}")

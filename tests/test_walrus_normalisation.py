@@ -13,7 +13,7 @@ import yaml
 from the_well.data import WellDataset
 
 from harness.fields import MHD
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import Walrus, WalrusError, load
 from harness.surrogates.walrus.normalisation import constant, read_statistics, samplewise
 from harness.surrogates.walrus.surrogate import stepper

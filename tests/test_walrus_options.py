@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, draws, load
 from tests import walrus_example as example
 from tests import walrus_notebook as notebook

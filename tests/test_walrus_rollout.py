@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness import numerics
 from harness.audit import PrecisionAudit
+from harness.fields import MHD, FieldLayout
 from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, cost, draws, grid, weights
 from harness.surrogates.walrus.surrogate import Walrus
@@ -43,6 +45,21 @@ def test_one_draw_is_one_rollout_also_after_a_restart(dtype: torch.dtype, tmp_pa
     torch.rand(3), np.random.rand(3), random.random()  # whatever else draws in between
     resumed = roll(model, half, Draw(5), range(2, 3))
     assert torch.equal(resumed, roll(model, history, Draw(5), range(1, 3)))
+
+
+def test_the_order_of_the_fields_does_not_matter(tmp_path: Path) -> None:
+    """Another layout of the same fields gives the same frame, through the indices."""
+    turned = FieldLayout(("velocity", "density", "magnetic_field"), (1, 0, 1))
+    order = [MHD.channels.index(name) for name in turned.channels]
+    model = example.tiny(tmp_path)
+    history = example.history(SMALL).float()
+    there = replace(example.window(SMALL), simulation=example.simulation(SMALL, layout=turned))
+    with torch.no_grad():
+        frame = model.begin(example.window(SMALL), Draw(0))(history, 1)
+        other = model.begin(there, Draw(0))(history[:, order], 1)
+        wrong = model.begin(there, Draw(0))(history, 1)
+    assert (other - frame[order]).abs().max() <= 5e-6 * frame.abs().max()
+    assert (wrong - frame).abs().max() > 1e-2 * frame.abs().max()
 
 
 def test_precisions_see_the_same_draw_and_other_draws_differ_more_than_rounding(tmp_path: Path) -> None:

@@ -63,6 +63,19 @@ def test_a_grid_that_walrus_cannot_take_ends_the_run_too(toy_bench: Toy) -> None
 
 
 @example.needs_source
+def test_a_longer_history_than_the_windows_ends_the_run_too(bench16: Toy) -> None:
+    """Fine-tuned on a data set of its own, a checkpoint takes six frames of it, not three."""
+    tree = example.tree()
+    tree["data"]["module_parameters"]["well_dataset_info"] = {"toy": {}}
+    folder = example.write_checkpoint(bench16.folder / "tiny", tree)
+    assert bench16.pytest("--model", f"walrus-pt={folder}") == 4
+    assert (
+        "conditions on 6 frames of toy, the windows have 3: --protocol well-t17=toy" in bench16.output
+    )
+    assert "n_history = 6" in bench16.output
+
+
+@example.needs_source
 def test_hours_are_spent_only_if_the_device_is_named(
     bench16: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

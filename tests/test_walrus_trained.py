@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.surrogates.base import Draw
+from harness.stepping import Draw
 from harness.surrogates.walrus import Walrus, WalrusError, config, load, places, weights
 from tests import walrus_example as example
 from tests import walrus_notebook as notebook

@@ -6,6 +6,7 @@ Everything is real but the size: it is built by Polymathic's code from a file li
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,15 @@ def write_checkpoint(folder: Path, content: Mapping[str, Any] | None = None, see
     configuration = config.read(write_config(folder, content or tree()))
     torch.save({"app": {"model": draw_state(configuration, seed)}}, folder / "walrus.pt")
     return folder
+
+
+def drawn(size: Mapping[str, int], compiled: bool = False) -> Walrus:
+    """Walrus of a size, with drawn weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        configuration = config.read(write_config(Path(folder), tree(size)))
+    module = config.build(configuration)
+    weights.put(module, draw_state(configuration), configuration.file)
+    return Walrus(module, configuration, compiled=compiled)
 
 
 def tiny(folder: Path, n_history: int = 3, compiled: bool = False) -> Walrus:

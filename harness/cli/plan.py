@@ -43,16 +43,17 @@ def plan(
     for value, known in ((precision, sorted(DTYPES)), (draw, ["seeded", "none"])):
         if value not in known:
             raise typer.BadParameter(unknown("value", value, known))
-    options = plans.Options(
-        models=tuple(model or plans.DEFAULT_MODELS),
-        protocols=tuple(protocol or [plans.DEFAULT_PROTOCOL]),
-        data=data,
-        precision=precision,
-        seeded=draw == "seeded",
-        steps=steps,
-        trajectories=tuple(name.strip() for name in trajectories.split(",") if name.strip()),
-    )
+    models = tuple(model or plans.DEFAULT_MODELS)
     try:
+        options = plans.Options(
+            models=models,
+            protocols=plans.protocols_of(models, protocol),
+            data=data,
+            precision=precision,
+            seeded=draw == "seeded",
+            steps=steps,
+            trajectories=tuple(name.strip() for name in trajectories.split(",") if name.strip()),
+        )
         with Console().status("laying out the run") as status:
             made = plans.make(
                 options, lambda name, n, m: status.update(f"simulating truth {name}: {n}/{m}")

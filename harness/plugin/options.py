@@ -9,8 +9,7 @@ import torch
 
 from harness.numerics import DTYPES
 from harness.paths import ROOT
-from harness.plan import DEFAULT_MODELS, DEFAULT_PROTOCOL, Options
-from harness.surrogates import registry
+from harness.plan import DEFAULT_MODELS, DEFAULT_PROTOCOL, Options, protocols_of
 from harness.surrogates.spec import ModelError
 
 #: our options' destinations; giving one of them makes any run a physics run
@@ -80,13 +79,13 @@ def options(config: pytest.Config) -> Options:
     if trajectories == ("0",):
         raise pytest.UsageError("--trajectories 0 leaves nothing to judge")
     models = tuple(get("models") or DEFAULT_MODELS)
+    try:
+        protocols = protocols_of(models, get("protocols"))
+    except ModelError as error:
+        raise pytest.UsageError(str(error)) from None
     return Options(
         models=models,
-        protocols=tuple(
-            name.strip()
-            for value in get("protocols") or [_protocol(models)]
-            for name in value.split(",")
-        ),
+        protocols=protocols,
         data=get("data"),
         device=_device(get("device")),
         precision=get("precision"),
@@ -95,14 +94,6 @@ def options(config: pytest.Config) -> Options:
         trajectories=trajectories,
         keep_fields=get("keep_fields"),
     )
-
-
-def _protocol(models: tuple[str, ...]) -> str:
-    """The protocol of a run that names none."""
-    try:
-        return registry.protocol_of(models) or DEFAULT_PROTOCOL
-    except ModelError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 def _device(name: str) -> str:

@@ -61,7 +61,8 @@ def read_statistics(file: Path, layout: FieldLayout) -> dict[str, list[float]]:
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise WalrusError(
             f"this checkpoint is normalised by the data set's own statistics: expected rms and "
-            f"rms_delta of {', '.join(layout.names)} in {file}, found {type(error).__name__}: {error}"
+            f"rms_delta of {', '.join(layout.names)} in {file} (it comes with harness fetch), "
+            f"found {type(error).__name__}: {error}"
         ) from error
 
 

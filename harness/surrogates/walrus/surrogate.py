@@ -89,7 +89,7 @@ class Walrus(ModuleSurrogate):
         self.walrus, self.compiled = config, compiled
 
     def begin(self, window: Window, draw: Draw) -> Stepper:
-        """A stepper for one rollout; WalrusError for a grid or a field that Walrus cannot take."""
+        """A stepper for one rollout; WalrusError for a window that this checkpoint cannot take."""
         prepared, arguments = self._prepare(window, draw)
         return stepper(prepared, arguments, self._normalisation(window.simulation), draw)
 
@@ -114,6 +114,12 @@ class Walrus(ModuleSurrogate):
     def _prepare(self, window: Window, draw: Draw) -> tuple[nn.Module, tuple[Any, ...]]:
         """The model for this window, and what its forward pass takes after the frames."""
         simulation = window.simulation
+        if window.n_history < self.n_history:
+            raise WalrusError(
+                f"this checkpoint conditions on {self.n_history} frames of {simulation.dataset}, the "
+                f"windows have {window.n_history}: --protocol well-t17={simulation.dataset} has 6, or "
+                f"--protocol FILE.toml with n_history = {self.n_history}"
+            )
         jitter = draw.seed is not None
         tokens = grid.check(simulation.shape, simulation.boundaries, self.walrus.kernels, jitter)
         prepared = inference.prepare(self.module, tokens, self.n_history, jitter, self.compiled)
