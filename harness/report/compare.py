@@ -19,7 +19,7 @@ from harness.report.text import number
 from harness.results import TestResult
 
 #: Scripts of the page in the order in which it runs them.
-SCRIPTS = ("tables.js", "plots.js", "lazy.js", "compare.js")
+SCRIPTS = ("load.js", "tables.js", "plots.js", "lazy.js", "compare.js")
 
 #: Shade of a change's square, as the report's verdicts are shaded.
 SHADES: Mapping[Change, str] = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -28,7 +30,7 @@ from harness.results import Run
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Scripts in the order in which the page runs them.
-SCRIPTS = ("matrix.js", "tables.js", "plots.js", "rollouts.js", "planes.js", "page.js")
+SCRIPTS = ("load.js", "matrix.js", "tables.js", "plots.js", "rollouts.js", "planes.js", "page.js")
 
 
 def render(
@@ -102,6 +104,11 @@ def _squeezed(text: str) -> Markup:
     return Markup(re.sub(r"\s*\n\s*", "\n", str(text)))
 
 
+def _deflated(script: str) -> Markup:
+    """A script in base64 of its zlib stream, which load.js unpacks: 2.0 MB instead of 4.8."""
+    return Markup(base64.b64encode(zlib.compress(script.encode(), 9)).decode("ascii"))
+
+
 @cache
 def environment() -> Environment:
     """What all pages are made with: templates that escape, filters, style, plotly."""
@@ -124,6 +131,6 @@ def environment() -> Environment:
         "counted": counted,
         "style": Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         "scripts": [Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in SCRIPTS],
-        "plotly": Markup(get_plotlyjs()),
+        "plotly": _deflated(get_plotlyjs()),
     }
     return environment

@@ -11,7 +11,7 @@ from harness.report.curves import compact
 from harness.report.page import TEMPLATES, embedded, environment
 
 #: Scripts of the page in the order in which it runs them.
-SCRIPTS = ("plots.js", "lazy.js", "trend.js")
+SCRIPTS = ("load.js", "plots.js", "lazy.js", "trend.js")
 
 SCALE_NOTE = (
     "Medians over the windows that all runs share, in limits of the criterion: above 1 it is broken. "

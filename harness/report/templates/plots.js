@@ -133,6 +133,7 @@ const Plots = (() => {
   }
 
   function draw(element, made) {
+    if (!window.Plotly) return; // not unpacked yet, or never
     if (document.documentElement.classList.contains("printing")) {
       Object.assign(made.layout, { width: element.clientWidth, height: element.clientHeight });
     }
