@@ -81,11 +81,13 @@ def _row(prop: str, results: Sequence[TestResult]) -> Row:
         place += f" step {found.step}"
     if found.where:
         place += f" {found.where}"
+    # A ratio may be undefined while the rollout goes on.
+    lost = "not finite" if found.diverged_at is None else "diverged"
     recorded = "" if entry is None or entry.figure is None else number(entry.figure)
     limit = "" if found.limit is None else number(found.limit)
-    return Row(prop, gravest, verdict, number(found.figure), limit, place, recorded)
+    return Row(prop, gravest, verdict, number(found.figure, lost), limit, place, recorded)
 
 
-def number(value: float) -> str:
-    """Three digits; a non-finite figure is a divergence."""
-    return f"{value:.3g}" if math.isfinite(value) else "diverged"
+def number(value: float, lost: str = "not finite") -> str:
+    """Three digits, or `lost` for what is no number."""
+    return f"{value:.3g}" if math.isfinite(value) else lost

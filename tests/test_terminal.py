@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_nothing_is_cut_in_80_and_120_columns(example: Run, width: int) -> None:
             for line in lines:
                 assert line.startswith(f" {row.property} ")
             for figure in (row.figure, row.limit, row.baseline):
-                assert any(not figure or figure in line.split() for line in lines), (row, lines)
+                assert any(not figure or f" {figure} " in f"{line} " for line in lines), (row, lines)
 
 
 def test_outcomes_wrap_between_outcomes(example: Run) -> None:
@@ -46,6 +47,16 @@ def test_outcomes_wrap_between_outcomes(example: Run) -> None:
     at = next(i for i, line in enumerate(lines) if "1 regression," in line)
     assert lines[at + 1].strip().startswith("11 expected")
     assert "1 regression, 11 expected" in printed(example, 120)
+
+
+def test_a_figure_may_be_undefined_while_the_rollout_goes_on(example: Run) -> None:
+    test = next(t for t in example.tests if t.property == "bounded_rollout" and t.verdict)
+    assert test.verdict is not None
+    for diverged_at, word in ((None, "not finite"), (7, "diverged")):
+        lost = test.verdict.model_copy(update={
+            "figure": math.inf, "margin": math.inf, "diverged_at": diverged_at})  # fmt: skip
+        run = example.model_copy(update={"tests": (test.model_copy(update={"verdict": lost}),)})
+        assert rows(run, test.model)[0].figure == word
 
 
 def test_colour_is_for_terminals(example: Run) -> None:
