@@ -56,7 +56,8 @@ class Collector:
         self._clock = time.perf_counter()
         self.folder = _new_folder(sessions.folder(config), self._started)
         self.results: dict[str, TestResult] = {}
-        self.records: dict[str, RecordEntry] = {}
+        self.records: dict[tuple[Any, ...], RecordEntry] = {}
+        self._read_by_populations: dict[str, RecordEntry] = {}
         self.models: dict[str, ModelEntry] = {}
         self.expected: list[str] = []
         self.deselected = False
@@ -98,10 +99,20 @@ class Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One finding; a later phase of the same test may only make it worse."""
         if hasattr(report, "physics"):
-            self.results[report.nodeid] = TestResult.model_validate(report.physics)
+            result = self.results[report.nodeid] = TestResult.model_validate(report.physics)
             for entry in report.physics_records:
                 record = RecordEntry.model_validate(entry)
-                self.records.setdefault(record.key, record)
+                if result.window is None:
+                    self._read_by_populations.setdefault(record.key, record)
+                else:
+                    place = (record.key, record.model or "", record.protocol or "")
+                    self.records.setdefault(place, record)
+
+    def _all_records(self) -> list[RecordEntry]:
+        """Every record under each model and protocol that judged it, sorted."""
+        judged = [self.records[place] for place in sorted(self.records)]
+        keys = {record.key for record in judged}
+        return judged + [r for k, r in sorted(self._read_by_populations.items()) if k not in keys]
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -145,12 +156,12 @@ class Collector:
             ),
             protocols=tuple(p.name for p in physics.plan.protocols),
             tests=(*(self.results[i] for i in sorted(self.results, key=self._order)), *silent),
-            records=tuple(sorted(self.records.values(), key=lambda r: r.key)),
+            records=tuple(self._all_records()),
             notes=tuple(physics.notes),
             missing=missing,
         )
         (self.folder / "records").mkdir(exist_ok=True)
-        for key in self.records:
+        for key in {record.key for record in self.run.records}:
             physics.engine.store.export(key, self.folder / "records")
         self.run.save(self.folder)
         if (written := Path(self._config.option.xmlpath)).is_file():
