@@ -25,6 +25,7 @@ from harness.report.rollouts import Rollout, principal
 from harness.report.sections import Section, ids, sections
 from harness.report.story import Story
 from harness.report.text import counted, duration, listing, number, recording
+from harness.report.typeset import typeset
 from harness.results import Run
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -125,6 +126,7 @@ def environment() -> Environment:
         "listing": listing,
         "number": number,
         "squeezed": _squeezed,
+        "typeset": typeset,
         "shell": shlex.join,
     }
     environment.globals |= {

@@ -46,6 +46,8 @@ class Criterion:
     """One criterion: its plot (None where there is nothing to see) and its cases, worst first.
 
     bases: where the limits come from, the most frequent first.  tally: outcomes by model.
+    noted: of a criterion without a verdict what its tests noted, one row a name under a row of
+    models; empty with a verdict.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Criterion:
     figure: dict[str, Any] | None
     unit: str
     judged: bool
+    noted: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ def _criterion(
     models = [model.name for model in run.models]
     bases = Counter(t.verdict.basis for t in tests if t.verdict and t.verdict.basis)
     labels = [window_label(run, t.protocol, t.simulation, t.window) for t in tests]
+    judged = any(test.verdict for test in tests)
     return Criterion(
         id=identifier,
         name=name,
@@ -131,8 +135,22 @@ def _criterion(
         ),
         figure=curves.figure(tests, labels, models),
         unit=next((test.verdict.unit for test in tests if test.verdict and test.verdict.unit), ""),
-        judged=any(test.verdict for test in tests),
+        judged=judged,
+        noted=() if judged else _noted(list(zip(tests, labels, strict=True))),
     )
+
+
+def _noted(cases: Sequence[tuple[TestResult, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    cases = [(test, label) for test, label in cases if test.values]
+    names = dict.fromkeys(name for test, _ in cases for name in test.values)
+    if not names:
+        return ()
+    heads = tuple(t.model if t.simulation is None else f"{t.model} on {label}" for t, label in cases)
+    rows = [
+        (name, tuple(_plain(t.values[name]) if name in t.values else "" for t, _ in cases))
+        for name in names
+    ]
+    return (("", heads), *rows)
 
 
 def _tally(tests: Sequence[TestResult]) -> tuple[tuple[Look, int], ...]:

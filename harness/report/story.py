@@ -28,8 +28,8 @@ FIELDS = {"rho": "the density", "B": "the magnetic field", "v": "the velocity"}
 class Story:
     """What a model does, in words.
 
-    model: the subject; sentence: what follows it.  kept: the criteria kept in every
-    window.
+    model: the subject; sentence: what follows it.  kept: the properties kept in every window, with
+    their criteria where others of the same property are not.
     """
 
     model: str
@@ -178,9 +178,15 @@ def _divergences(bounded: Sequence[TestResult]) -> str:
 
 
 def _kept(judged: Sequence[TestResult]) -> tuple[str, ...]:
-    names = dict.fromkeys(criterion_name(test) for test in judged)
     failed = {criterion_name(test) for test in judged if broken(test)}
-    return tuple(name for name in names if name not in failed)
+    criteria: dict[str, dict[str, bool]] = {}
+    for test in judged:
+        criteria.setdefault(test.property, {})[test.criterion] = criterion_name(test) not in failed
+    return tuple(
+        prop if all(kept.values()) else f"{prop}[{', '.join(c for c, k in kept.items() if k)}]"
+        for prop, kept in criteria.items()
+        if any(kept.values())
+    )
 
 
 def _of(n: int, tests: Sequence[TestResult]) -> str:

@@ -14,7 +14,7 @@
     const values = line.each.flat().filter((value) => value > 0);
     const log = line.limit > 0 && values.length > 0;
     const wide = Math.max(1, ...values) / Math.min(1, ...values) > 3e3;
-    const ticks = wide ? { exponentformat: "power" } : { dtick: "D2", tickformat: "~g" };
+    const ticks = { tickformat: "~g", ...(wide ? { nticks: 5 } : { dtick: "D2" }) };
     const bare = Plots.judged({ kind: "points", unit: line.title, log: false, lines: [] }).layout;
     const short = (label) => plain(label.length > 18 ? "…" + label.slice(-17) : label);
     return { traces, layout: { ...bare,
