@@ -231,6 +231,13 @@ def _shown(value: float | str) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "never"
 
 
+def digits(figure: float, limit: float | None) -> int:
+    """Significant digits, three or more, in which a figure and its limit do not look equal."""
+    if limit is None or figure == limit:
+        return 3
+    return next((n for n in range(3, 17) if f"{figure:.{n}g}" != f"{limit:.{n}g}"), 17)
+
+
 def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> str:
     """One line, figure first: `div_b_ratio[spectral] D = 0.82 > 0.03 at step 50 (baseline 0.81)`."""
     if not math.isfinite(verdict.figure):
@@ -241,8 +248,8 @@ def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> s
             text += f" at step {end}"
         text += f" (limit {verdict.limit:.3g})"
     else:
-        sign = "<=" if kept(verdict) else ">"
-        text = f"{name} {verdict.unit} = {verdict.figure:.3g} {sign} {verdict.limit:.3g}"
+        sign, n = "<=" if kept(verdict) else ">", digits(verdict.figure, verdict.limit)
+        text = f"{name} {verdict.unit} = {verdict.figure:.{n}g} {sign} {verdict.limit:.{n}g}"
         if verdict.step is not None:
             text += f" at step {verdict.step}"
         if verdict.where:

@@ -224,6 +224,16 @@ def test_run_folder_holds_everything(toy_bench: Toy) -> None:
     assert run.provenance.command[:2] == ("pytest", "suites")
 
 
+def test_a_name_that_selects_nothing_leaves_no_run(toy_bench: Toy) -> None:
+    toy_bench.pytest()
+    latest = (toy_bench.folder / "reports" / "latest").resolve()
+    assert toy_bench.pytest("-k", "nothing_of_that_name") == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert toy_bench.pytest(suites="suites/test_absent.py") == pytest.ExitCode.USAGE_ERROR
+    assert (toy_bench.folder / "reports" / "latest").resolve() == latest
+    assert [path for path in (toy_bench.folder / "reports").iterdir() if path.is_dir()
+            and not path.is_symlink()] == [latest]  # fmt: skip
+
+
 def test_a_window_of_two_protocols_is_filed_under_both(toy_bench: Toy) -> None:
     # The same frames, as window 1 of the other protocol.
     other = toy.PROTOCOL.replace("starts = [0]", "starts = [1, 0]")

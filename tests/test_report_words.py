@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from pathlib import Path
 
 import pytest
 
 import harness.report
-from harness.report import curves, markdown, matrix, outcomes, rollouts, sections, story
+from harness.report import curves, markdown, matrix, outcomes, page, rollouts, sections, story
 from harness.report.text import duration, listing, number, rerun
 from harness.results import Run, Verdict
 from harness.results import TestResult as Result
@@ -215,3 +216,31 @@ def test_a_green_run_says_so(example: tuple[Run, Path]) -> None:
     run = example[0].model_copy(update={"tests": (_result("passed"),), "missing": (), "exit_status": 0})
     text = markdown.summary(run, story.stories(run, [], []))
     assert "Nothing is red." in text and "1 test: 1 passed. Exit status 0." in text
+
+
+# -- colours -------------------------------------------------------------------------------------
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted(map(_luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_words_and_symbols_stands_out(scheme: str) -> None:
+    style = (page.TEMPLATES / "page.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root[^{]*\{(.*?)\}", style, re.S)[:2]
+    palettes = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+    colour = palettes[0] | (palettes[1] if scheme == "dark" else {})
+    words = ["ink", "soft", "link", "alarm", "calm", *(f"m{i}" for i in range(6))]
+    pairs = {(name, "paper") for name in words} | {(name, "panel") for name in ("ink", "soft", "link")}
+    pairs |= {("on-deep", f"b{i}") for i in (4, 5, 6)} | {("on-kept", "k5")}
+    pairs |= {("on-pale", f"{kind}{i}") for kind in "kb" for i in (1, 2, 3)} | {("on-pale", "k4")}
+    faint = {pair: ratio for pair in pairs if (ratio := _contrast(*(colour[n] for n in pair))) < 4.5}
+    assert not faint

@@ -25,6 +25,7 @@ from harness.plugin.collection import case_of
 from harness.plugin.progress import FOLDER, Watcher
 from harness.plugin.session import Session
 from harness.results import RED, ModelEntry, RecordEntry, Run, TestResult
+from harness.surrogates import registry
 
 COLLECTOR = "harness-collector"
 #: in the run's folder, while it runs: what the workers are doing
@@ -114,6 +115,10 @@ class Collector:
         keys = {record.key for record in judged}
         return judged + [r for k, r in sorted(self._read_by_populations.items()) if k not in keys]
 
+    def pytest_unconfigure(self) -> None:
+        """A run that was refused before it began leaves no folder."""
+        _remove_empty(self.folder)
+
     # -- writing -----------------------------------------------------------------------------
 
     def pytest_sessionstart(self) -> None:
@@ -135,6 +140,9 @@ class Collector:
             shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
         if sessions.SESSION not in self._config.stash:
             _remove_empty(self.folder)
+            return
+        if not (self.expected or self.results):  # a name that selects nothing: latest stays what it is
+            shutil.rmtree(self.folder)
             return
         physics = sessions.of(self._config)
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
@@ -216,12 +224,14 @@ def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
 
 def models_of(physics: Session) -> list[ModelEntry]:
     """What is known of the models that this process has loaded."""
+    listed = registry.names()
     return [
         ModelEntry(
             name=spec.label,
             fingerprint=identity.fingerprint,
             n_history=identity.n_history,
             parameters=identity.parameters,
+            description=listed.get(spec.name, ""),
         )
         for spec, identity in physics.engine.identities.items()
     ]

@@ -31,7 +31,16 @@ from harness.results import Run
 TEMPLATES = Path(__file__).parent / "templates"
 
 #: Scripts in the order in which the page runs them.
-SCRIPTS = ("load.js", "matrix.js", "tables.js", "plots.js", "rollouts.js", "planes.js", "page.js")
+SCRIPTS = (
+    "load.js",
+    "roving.js",
+    "matrix.js",
+    "tables.js",
+    "plots.js",
+    "rollouts.js",
+    "planes.js",
+    "page.js",
+)
 
 
 def render(
@@ -66,6 +75,7 @@ def render(
             diverged=divergences(run),
             problems=problems,
             windows=len({(t.protocol, t.simulation, t.window) for t in run.tests if t.simulation}),
+            simulations=len({(t.protocol, t.simulation) for t in run.tests if t.simulation}),
             data=embedded(_data(run, found, records)),
         )
     )

@@ -13,12 +13,13 @@ const plain = (text) =>
 const figures = (value) => (value === null || value === undefined ? "not finite" : Number(value.toPrecision(3)).toString());
 
 const Plots = (() => {
+  const FEW = 8; // steps that are worth a mark each
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
   function axis(title, more) {
     return Object.assign({
       title: { text: title, standoff: 8 }, gridcolor: Theme.color("--grid"), linecolor: Theme.color("--rule"),
-      zeroline: false, ticks: "outside", ticklen: 4, tickcolor: Theme.color("--rule"), automargin: true,
+      zeroline: false, exponentformat: "e", ticks: "outside", ticklen: 4, tickcolor: Theme.color("--rule"), automargin: true,
     }, more);
   }
   function layout(more) {
@@ -50,7 +51,8 @@ const Plots = (() => {
   }
   function note(line) {
     const where = line.where ? " in " + plain(line.where) : "";
-    const at = line.diverged !== null ? `not finite from step ${line.diverged}`
+    const at = line.diverged !== null ? `the rollout is not finite from step ${line.diverged} on`
+      : line.figure === null ? `the figure is not finite${line.step === null ? "" : " at step " + line.step}, the rollout is`
       : `worst ${figures(line.figure)}${line.step === null ? "" : " at step " + line.step}${where}`;
     return `<b>${name(line)}</b>, ${plain(line.outcome)}<br>${at}, ${figures(line.margin)} × limit`;
   }
@@ -93,21 +95,21 @@ const Plots = (() => {
       const lines = figure.lines.filter((line) => line.y && line.model === index);
       if (!lines.length) return;
       const color = Theme.model(index), group = "m" + index, top = worst(lines);
+      // A figure that is measured at a few steps only is nothing in between.
+      const mode = figure.x.some((steps) => steps.length <= FEW) ? "lines+markers" : "lines";
       for (const line of lines) {
         const steps = figure.x[line.x], loud = focus === name(line);
         traces.push({
-          x: steps, y: line.y, mode: "lines", legendgroup: group, showlegend: false, opacity: loud ? 1 : line === top ? 0.75 : 0.38,
+          x: steps, y: line.y, mode, marker: { size: 4 }, legendgroup: group, showlegend: false, opacity: loud ? 1 : line === top ? 0.75 : 0.38,
           line: { color: loud ? Theme.color("--ink") : color, width: loud ? 2.4 : 1 }, hovertemplate: `step %{x}: %{y:.3g}<br>${note(line)}${line === top ? "<br>the model’s worst" : ""}<extra></extra>`,
         });
-        if (line.diverged !== null) {
-          const last = line.y.reduce((found, value, at) => (value === null ? found : at), -1);
-          if (last >= 0) traces.push({ x: [steps[last]], y: [line.y[last]], mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: "x-thin", size: 9, line: { color, width: 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
-        }
+        const ends = steps.map((_, at) => at).filter((at) => line.y[at] !== null && line.y[at + 1] === null);
+        if (ends.length) traces.push({ x: ends.map((at) => steps[at]), y: ends.map((at) => line.y[at]), mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: line.diverged === null ? "circle-open" : "x-thin", size: line.diverged === null ? 7 : 9, color, line: { color, width: line.diverged === null ? 1 : 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
       }
       for (const band of figure.bands.filter((b) => b.model === index)) {
         const steps = figure.x[band.x], about = `${plain(model)}, median; shaded: ${plain(band.label)}`;
         traces.unshift(shading(band, steps, figure.log, color, group));
-        traces.push({ x: steps, y: band.median, mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
+        traces.push({ x: steps, y: band.median, mode, marker: { size: 7 }, legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
       }
     });
     limits(figure, traces);
