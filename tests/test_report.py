@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 import xarray as xr
 from plotly.offline import get_plotlyjs
+from typer.testing import CliRunner
 
 import harness.report
+from harness.cli import app
 from harness.report import flow, outcomes, page, rollouts, sections, story
 from harness.report.text import rerun
 from harness.results import RecordEntry, Run
 from harness.results import TestResult as Result
 from tests.report_example import HOSTILE, HOSTILE_SIMULATION, build_example
 
-MAX_BYTES = 6_000_000
+MAX_BYTES = 6_400_000
 
 
 class Elements(HTMLParser):
@@ -139,7 +141,7 @@ def test_the_page_needs_no_other_file(html: str) -> None:
 
 
 def test_the_page_is_small(tmp_path: Path) -> None:
-    # Ten simulations, so twenty windows, with full pictures: 1440 cases of two models.
+    # The page may have 8 MB for 10 trajectories; here are 20, with full pictures: 1440 cases.
     build_example(tmp_path, simulations=10, criteria=36, cells=64, complete=True)
     assert harness.report.build(tmp_path).stat().st_size < MAX_BYTES
 
@@ -263,8 +265,29 @@ def test_records_that_cannot_be_read_cost_their_figures_only(tmp_path: Path) -> 
     assert flows["fno-mini", "s0-w0"]["spectra"] is None
     assert flows["fno-mini", "s0-w0"]["growth"] is not None
     assert f"({run.records[4].file}) cannot be read" in text
+    missing = harness.report.unreadable(tmp_path)
+    assert f"<b>{len(missing)} records missing or unreadable.</b>" in text
+    done = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert done.exit_code == 0 and done.stderr.splitlines() == missing
     assert "is missing" in text
     assert len(data["figures"]) > 10  # judged curves come from results.json
+
+
+@pytest.mark.parametrize("text", ["{", '{"name": 1}', "[]"])
+def test_damaged_results_are_refused_in_a_line(tmp_path: Path, text: str) -> None:
+    build_example(tmp_path / "whole", simulations=1)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "results.json").write_text(text)
+    for command in (
+        ["report"],
+        ["trend", str(tmp_path / "whole")],
+        ["compare", str(tmp_path / "whole")],
+    ):
+        done = CliRunner().invoke(app, [*command, str(tmp_path / "cut")])
+        assert done.exit_code == 2
+        words = "".join(done.output.replace("\u2502", "").split())  # a box breaks long paths
+        assert "results.jsonisdamaged,ornotofthisversion" in words
+        assert "pydantic" not in done.output
 
 
 def test_a_record_outside_the_run_folder_is_not_read(tmp_path: Path) -> None:

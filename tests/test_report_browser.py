@@ -166,7 +166,7 @@ def test_tables_sort_by_value(tab: Tab, example: tuple[Run, Path]) -> None:
         sections.ids(run)["bounded_rollout"]
     )
     column = f"Array.from({table}.tBodies, b => b.rows[0].cells[3].dataset.sort)"
-    figures = sorted(t.verdict.figure for t in run.tests
+    figures = sorted(float(f"{t.verdict.figure:.7g}") for t in run.tests
                      if t.property == "bounded_rollout" and t.verdict)  # fmt: skip
     tab.evaluate(f"{table}.tHead.rows[0].cells[3].querySelector('button').click()")
     assert [float(v) for v in tab.evaluate(column)] == figures

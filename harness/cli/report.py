@@ -16,4 +16,6 @@ def report(run: Annotated[Path, typer.Argument(help="a folder under reports/")])
     import harness.report
 
     run_folder(run)
+    for problem in harness.report.unreadable(run):
+        typer.echo(problem, err=True)
     Console().print(str(harness.report.build(run)), soft_wrap=True)

@@ -194,7 +194,7 @@ def _row(run: Run, index: int, test: TestResult) -> Row:
         step="" if step is None else str(step),
         where=(verdict.where or "") if verdict else "",
         baseline=recorded,
-        sort=(figure, limit, margin, step, baseline),
+        sort=tuple(_rounded(value) for value in (figure, limit, margin, step, baseline)),
         message=test.message,
         unjudged=verdict is None,
         values=tuple((name, _plain(value)) for name, value in test.values.items()),
@@ -207,6 +207,10 @@ def _figure(verdict: Verdict | None, precise: int) -> str:
     if verdict is None or math.isfinite(verdict.figure):
         return number(verdict.figure if verdict else None, precise)
     return "not finite" if verdict.diverged_at is None else "diverged"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.7g}")
 
 
 def _plain(value: float | str | None) -> str:
