@@ -38,7 +38,7 @@ def print_table(table: Table) -> None:
 
 
 def _column(name: str) -> Column:
-    return Column(Text(name))
+    return Column(Text(name), overflow="fold")
 
 
 def run_folder(folder: Path) -> Run:
