@@ -53,7 +53,8 @@ def judge(
 
     Returns:
         The verdict: figure, limit and margin where the margin |figure| / limit is largest.  A
-        margin above 1 violates the criterion; a limit of zero is kept by a figure of zero only.
+        margin above 1 violates the criterion; a limit of zero is kept by a figure of zero only, and
+        of several figures above it the largest is the worst.
     """
     value, limit = xr.broadcast(
         xr.DataArray(np.abs(figure)).astype(float), xr.DataArray(at_most).astype(float)
@@ -78,10 +79,10 @@ def judge(
     if not np.isfinite(limits).all():
         raise ValueError(f"the limit of {unit or 'a criterion'} is not finite: {basis}")
     margins = _margins(values, limits)
-    per_step = margins.argmax(axis=1)
+    per_step = _worst(margins, values)
     rows = np.arange(len(values))
-    # np.argmax takes the first of equals, so a divergence is reported at its first step.
-    row = int(margins[rows, per_step].argmax())
+    # The first of equals, so a divergence is reported at its first step.
+    row = int(_worst(margins[rows, per_step], values[rows, per_step]))
     column = int(per_step[row])
     return Verdict(
         figure=float(values[row, column]),
@@ -108,6 +109,11 @@ def _margins(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         margins = values / limits
     return np.where(limits == 0, np.where(values == 0, 0.0, np.inf), margins)
+
+
+def _worst(margins: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Index, along the last axis, of the largest margin, among equal ones of the largest value."""
+    return np.where(margins == margins.max(axis=-1, keepdims=True), values, -np.inf).argmax(axis=-1)
 
 
 def _place(value: xr.DataArray, places: tuple[Any, ...], column: int) -> str | None:
@@ -225,6 +231,13 @@ def _shown(value: float | str) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "never"
 
 
+def digits(figure: float, limit: float | None) -> int:
+    """Significant digits, three or more, in which a figure and its limit do not look equal."""
+    if limit is None or figure == limit:
+        return 3
+    return next((n for n in range(3, 17) if f"{figure:.{n}g}" != f"{limit:.{n}g}"), 17)
+
+
 def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> str:
     """One line, figure first: `div_b_ratio[spectral] D = 0.82 > 0.03 at step 50 (baseline 0.81)`."""
     if not math.isfinite(verdict.figure):
@@ -235,8 +248,8 @@ def describe(name: str, verdict: Verdict, entry: Expectation | None = None) -> s
             text += f" at step {end}"
         text += f" (limit {verdict.limit:.3g})"
     else:
-        sign = "<=" if kept(verdict) else ">"
-        text = f"{name} {verdict.unit} = {verdict.figure:.3g} {sign} {verdict.limit:.3g}"
+        sign, n = "<=" if kept(verdict) else ">", digits(verdict.figure, verdict.limit)
+        text = f"{name} {verdict.unit} = {verdict.figure:.{n}g} {sign} {verdict.limit:.{n}g}"
         if verdict.step is not None:
             text += f" at step {verdict.step}"
         if verdict.where:

@@ -14,6 +14,7 @@ from harness import numerics
 from harness.paths import ROOT
 from harness.plan import Plan
 from harness.results import Provenance
+from harness.truth.window import Window
 
 PACKAGES = (
     "torch", "numpy", "scipy", "h5py", "xarray", "netCDF4", "the_well", "pytest", "pytest-xdist",
@@ -39,8 +40,38 @@ def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
         draws="seeded by draw number and step" if plan.options.seeded else "none",
         steps=plan.options.steps,
         data={protocol.name: _data_id(plan, protocol.name) for protocol in plan.protocols},
+        truth={protocol.name: describe(plan.windows[protocol.name]) for protocol in plan.protocols},
         workers=workers,
     )
+
+
+def describe(windows: Sequence[Window]) -> str:
+    """What truth a protocol reads: `6 simulations of simulated, 24 x 24 x 24 cells, periodic, ...`.
+
+    Grids, frame distances and parameters that differ are listed or given by their range.
+    """
+    simulations = list(dict.fromkeys(window.simulation for window in windows))
+    if not simulations:
+        return "no simulation"
+    parameters: dict[str, list[float]] = {}
+    for name, value in (pair for simulation in simulations for pair in simulation.parameters):
+        parameters.setdefault(name, []).append(value)
+    n, datasets = len(simulations), dict.fromkeys(s.dataset for s in simulations)
+    grids = dict.fromkeys(" x ".join(map(str, s.shape)) for s in simulations)
+    boundaries = dict.fromkeys(", ".join(dict.fromkeys(s.boundaries)) for s in simulations)
+    return "; ".join(
+        [
+            f"{n} simulation{'' if n == 1 else 's'} of {', '.join(datasets)}",
+            f"{' or '.join(grids)} cells, {' or '.join(boundaries)}",
+            f"dt = {_range([s.dt for s in simulations])}",
+            *(f"{name} = {_range(values)}" for name, values in parameters.items()),
+        ]
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
 
 
 def _versions() -> dict[str, str]:

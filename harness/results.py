@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.atomic import replacing
 
@@ -162,6 +162,7 @@ class Provenance(_Model):
     draws: str
     steps: int | None = None  # predicted steps that were asked for instead of the protocol's
     data: dict[str, str]  # protocol -> digest over the data ids of its simulations
+    truth: dict[str, str] = Field(default_factory=dict)  # protocol -> what its data are, in words
     workers: int
 
 
@@ -192,3 +193,15 @@ class Run(_Model):
     def load(cls, folder: Path) -> Run:
         """Read results.json of a run folder; pydantic.ValidationError names what does not fit."""
         return cls.model_validate_json((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def complaint(folder: Path, error: OSError | ValidationError) -> str:
+    """Why a run folder's results cannot be read, in a line."""
+    if isinstance(error, OSError):
+        return f"{folder}/results.json cannot be read: {error.strerror or error}"
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return (
+        f"{folder}/results.json is damaged, or not of this version: "
+        f"{f'{place}: ' if place else ''}{first['msg']}"
+    )

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.judging import digits
 from harness.results import Outcome, Run, TestResult
 
 #: gravest first: the row of a property shows its gravest outcome
@@ -64,28 +65,48 @@ def rows(run: Run, model: str) -> list[Row]:
     return [_row(prop, results) for prop, results in grouped.items()]
 
 
+def _margin(result: TestResult) -> tuple[float, float]:
+    """The figure tells apart what lies above a limit of zero, where every margin is infinite."""
+    assert result.verdict is not None and result.verdict.margin is not None
+    return result.verdict.margin, result.verdict.figure
+
+
 def _row(prop: str, results: Sequence[TestResult]) -> Row:
     counts = Counter(result.outcome for result in results)
     gravest = next(outcome for outcome in ORDER if counts[outcome])
     verdict = ", ".join(f"{counts[o]} {o}" for o in ORDER if counts[o])
     worst = max(
         (r for r in results if r.verdict is not None and r.verdict.margin is not None),
-        key=lambda r: r.verdict.margin if r.verdict and r.verdict.margin is not None else -1.0,
+        key=_margin,
         default=None,
     )
     if worst is None or worst.verdict is None:
-        return Row(prop, gravest, verdict, "", "", "", "")
+        return _noted(prop, gravest, verdict, results)
     found, entry = worst.verdict, worst.baseline
     place = f"{worst.simulation}-w{worst.window}" if worst.simulation else "all"
     if found.step is not None:
         place += f" step {found.step}"
     if found.where:
         place += f" {found.where}"
+    # A ratio may be undefined while the rollout goes on.
+    lost = "inf" if found.diverged_at is None else "diverged"
     recorded = "" if entry is None or entry.figure is None else number(entry.figure)
-    limit = "" if found.limit is None else number(found.limit)
-    return Row(prop, gravest, verdict, number(found.figure), limit, place, recorded)
+    precise = digits(found.figure, found.limit)
+    limit = "" if found.limit is None else number(found.limit, precise)
+    return Row(prop, gravest, verdict, number(found.figure, precise, lost), limit, place, recorded)
 
 
-def number(value: float) -> str:
-    """Three digits; a non-finite figure is a divergence."""
-    return f"{value:.3g}" if math.isfinite(value) else "diverged"
+def _noted(prop: str, gravest: Outcome, verdict: str, results: Sequence[TestResult]) -> Row:
+    """A criterion without a verdict: the median that its tests noted, and the range."""
+    values = next((r.values for r in results if isinstance(r.values.get("median"), float)), None)
+    if values is None:
+        return Row(prop, gravest, verdict, "", "", "", "")
+    median, *ends = (values.get(key) for key in ("median", "lowest", "highest", "n"))
+    low, high, n = (number(end) if isinstance(end, float) else "?" for end in ends)
+    figure = number(median) if isinstance(median, float) else ""
+    return Row(prop, gravest, verdict, figure, "", f"median, {low} to {high}, n = {n}", "")
+
+
+def number(value: float, digits: int = 3, lost: str = "inf") -> str:
+    """Three digits, or `lost` for what is not finite."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else lost

@@ -107,6 +107,13 @@ class Tab:
         for kind in ("rawKeyDown", "keyUp"):
             self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key)
 
+    def tab_on(self) -> None:
+        """The tab key, which moves the focus on."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.command(
+                "Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9
+            )
+
     def screenshot(self, target: Path, *, whole: bool = False) -> None:
         """Save what is in view, or the whole page, as PNG."""
         data = self.command("Page.captureScreenshot", captureBeyondViewport=whole)["data"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +108,18 @@ def build_example(
     simulations: int = 6,
     cells: int = 24,
     complete: bool = False,
+    criteria: int = len(PLAN),
 ) -> Run:
     """Write results.json and records/ into `folder`; the report is not built.
 
-    complete: no record is absent.
+    complete: no record is absent.  criteria: how many; beyond those of PLAN they repeat these.
     """
+    plan = [
+        replace(
+            PLAN[i % len(PLAN)], property=PLAN[i % len(PLAN)].property + "_again" * (i // len(PLAN))
+        )
+        for i in range(criteria)
+    ]
     fading, growing = HOSTILE if hostile else PLAIN
     names = [f"s{i}" for i in range(simulations)]
     if hostile:
@@ -126,7 +133,7 @@ def build_example(
                 diverged = 41 if kind == "growing" and (number, window) == (3, 1) else None
                 key = f"{kind}-{number}-{window}"
                 tests += [
-                    _test(planned, kind, model, name, window, diverged, key, seed) for planned in PLAN
+                    _test(planned, kind, model, name, window, diverged, key, seed) for planned in plan
                 ]
                 records.append(_entry(key, model, name, window, diverged))
                 if complete or (number + window) % 3 == 0:

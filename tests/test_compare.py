@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from harness.baselines import Baseline, Publication
 from harness.cli import app
 from harness.judging import expectation
+from harness.report.text import number
 from harness.results import Expectation, Fact, Run, TestResult
 from tests.report_example import HOSTILE, build_example
 
@@ -67,6 +68,25 @@ def scaled(
         )
 
     return change
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_cuts_no_number(run: Path, width: int) -> None:
+    arguments = ["compare", f"{run}:{A}", f"{run}:{B}"]
+    output = CliRunner().invoke(app, arguments, env={"COLUMNS": str(width)}).output
+    assert max(map(len, output.splitlines())) <= width
+    assert "\u2026" not in output
+    (one,) = as_json(f"{run}:{A}", f"{run}:{B}")["comparisons"]
+    for criterion in one["criteria"]:
+        name = criterion["property"] + (f"[{criterion['criterion']}]" if criterion["criterion"] else "")
+        (row,) = [line for line in output.splitlines() if line.startswith(f"{name} ")]
+        median = criterion["inference"]["median"]
+        assert median is None or number(float(median)) in row.replace("+", " ").replace("\u2020", ""), (
+            row
+        )
+    head = next(line for line in output.splitlines() if line.startswith("property"))
+    assert ("detectable" in head) == (width == 120)
+    assert ("from 110 columns on" in output) == (width == 80)
 
 
 def test_two_models_of_one_run(run: Path) -> None:

@@ -47,6 +47,28 @@ def test_a_comparison_draws_and_sorts(tab: Tab, tmp_path: Path, width: int, dark
     assert worse == sorted(worse) and len(set(worse)) > 1
 
 
+def test_the_matrix_of_changes_works_from_the_keyboard(tab: Tab, tmp_path: Path) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"))
+    stops = "Array.from(document.querySelectorAll('.matrix a.cell')).filter((c) => c.tabIndex === 0)"
+    assert tab.evaluate(f"{stops}.length") == 1
+    tab.evaluate(f"{stops}[0].focus()")
+    tab.press("ArrowDown")
+    tab.press("ArrowRight")
+    label = tab.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert "bounded_rollout s0-w1" in label
+    assert tab.evaluate("document.querySelector('.readout').textContent") == label
+    assert tab.evaluate(f"{stops}.length") == 1
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_and_symbols_of_a_comparison_stand_out(tab: Tab, tmp_path: Path, dark: bool) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"), dark=dark)
+    tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert tab.evaluate(Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")) == {}
+
+
 def test_hostile_names_are_inert(tab: Tab, tmp_path: Path) -> None:
     build_example(tmp_path, hostile=True, simulations=2, cells=8).save(tmp_path)
     sides = [f"{tmp_path}:{name}" for name in HOSTILE]

@@ -97,7 +97,7 @@ def test_growth_without_an_integrator_is_recorded_and_replays_are_not_asked(toy_
     assert recorded.values["forecast_basin"] == "none" == recorded.values["observed_basin"]
     equal = run(toy_bench, "test_equivariance.py", "--trajectories", "1")
     assert {r.outcome for r in equal.values()} == {"not-applicable"}
-    assert "lacks autonomous" in equal["rotation:wave0"].message
+    assert "lacks the trait autonomous" in equal["rotation:wave0"].message
 
 
 def test_moving_too_little_excuses_no_asymmetry(toy_bench: Toy) -> None:

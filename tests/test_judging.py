@@ -63,6 +63,17 @@ def test_scalar_figures_and_zero_limits() -> None:
     assert judging.judge(0.3, 0.5).step is None
 
 
+def test_above_a_limit_of_zero_the_largest_figure_is_the_worst() -> None:
+    verdict = judging.judge(curve([0, 0.1, 0.7, 0.4]), 0.0)
+    assert (verdict.figure, verdict.step, verdict.margin) == (0.7, 2, math.inf)
+    places = xr.DataArray(
+        [[0, 0], [0.1, 0.3]], dims=("step", "channel"), coords={"channel": ["a", "b"]}
+    )
+    assert judging.judge(places.assign_coords(step=[0, 1]), 0.0).where == "b"
+    lost = judging.judge(curve([0, 0.1, math.nan, math.nan]), 0.0)
+    assert (lost.figure, lost.step) == (math.inf, 2)
+
+
 def test_a_limit_that_is_no_number_is_an_error_not_a_pass() -> None:
     with pytest.raises(ValueError, match="not finite"):
         judging.judge(curve([0, 1.0]), math.nan)

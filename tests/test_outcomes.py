@@ -216,6 +216,28 @@ def test_run_folder_holds_everything(toy_bench: Toy) -> None:
     assert run.provenance.command[:2] == ("pytest", "suites")
 
 
+def test_a_name_that_selects_nothing_leaves_no_run(toy_bench: Toy) -> None:
+    toy_bench.pytest()
+    latest = (toy_bench.folder / "reports" / "latest").resolve()
+    assert toy_bench.pytest("-k", "nothing_of_that_name") == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert toy_bench.pytest(suites="suites/test_absent.py") == pytest.ExitCode.USAGE_ERROR
+    assert (toy_bench.folder / "reports" / "latest").resolve() == latest
+    assert [path for path in (toy_bench.folder / "reports").iterdir() if path.is_dir()
+            and not path.is_symlink()] == [latest]  # fmt: skip
+
+
+def test_a_window_of_two_protocols_is_filed_under_both(toy_bench: Toy) -> None:
+    # The same frames, as window 1 of the other protocol.
+    other = toy.PROTOCOL.replace("starts = [0]", "starts = [1, 0]")
+    (toy_bench.folder / "other.toml").write_text(other)
+    toy_bench.pytest("--protocol", "other.toml")
+    entries = [r for r in toy_bench.run.records if r.simulation == "wave0"]
+    filed = {(r.protocol, r.window): r.key for r in entries}
+    assert set(filed) == {("toy", 0), ("other", 0), ("other", 1)} and len(entries) == 3
+    assert filed["toy", 0] == filed["other", 1] != filed["other", 0]
+    assert len(list((toy_bench.folder / "reports" / "latest" / "records").iterdir())) == 6
+
+
 def test_a_changed_model_never_meets_its_old_record(toy_bench: Toy) -> None:
     toy_bench.model(0.1)
     toy_bench.pytest()

@@ -31,6 +31,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     return run, folder
 
 
+CONTRAST = Path(__file__).with_name("contrast.js")
+
+
 def opened(tab: Tab, folder: Path, width: int = 1280, *, dark: bool = False) -> Tab:
     tab.requests.clear()
     tab.errors.clear()
@@ -71,6 +74,48 @@ def test_everything_draws_without_error_request_or_sideways_scroll(
     paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(v) for v in re.findall(r"\d+", paper)[:3]) / 3
     assert (brightness < 60) == dark
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_words_and_symbols_stand_out(tab: Tab, example: tuple[Run, Path], dark: bool) -> None:
+    opened(tab, example[1], dark=dark)
+    tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert tab.evaluate(CONTRAST.read_text(encoding="utf-8")) == {}
+
+
+def test_a_screen_reader_finds_names_and_landmarks(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    tree = tab.command("Accessibility.getFullAXTree")["nodes"]
+    named: dict[str, list[str]] = {}
+    for node in tree:
+        if not node.get("ignored"):
+            name = node.get("name", {}).get("value", "").strip()
+            named.setdefault(node["role"]["value"], []).append(name)
+    assert len(named["banner"]) == len(named["main"]) == 1
+    for role in ("link", "button", "combobox", "slider", "checkbox", "searchbox", "region", "table"):
+        assert named[role] and "" not in named[role], role
+    assert {"rowheader", "columnheader"} <= set(named)
+    plots = "document.querySelectorAll('figure.plot:not([aria-label])').length"
+    assert tab.evaluate(plots) == 0
+    levels = [node["properties"] for node in tree if node.get("role", {}).get("value") == "heading"]
+    assert [p["value"]["value"] for p in levels[0] if p["name"] == "level"] == [1]
+
+
+def test_a_walk_by_tab_always_shows_where_it_is(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    seen = []
+    for _ in range(40):
+        tab.tab_on()
+        seen.append(
+            tab.evaluate("""(() => { const e = document.activeElement, s = getComputedStyle(e);
+            const low = e.getBoundingClientRect().bottom <= innerHeight;
+            return [e.className, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0, low];
+            })()""")
+        )
+    assert seen[0][0] == "skip"
+    assert all(outlined for _, outlined, _ in seen)
+    squares = [in_view for name, _, in_view in seen if name.startswith("cell")]
+    assert squares == [True]  # one square of 360 is in the tab order
 
 
 def test_hostile_names_do_nothing_in_a_browser(tab: Tab, hostile: tuple[Run, Path]) -> None:
@@ -121,7 +166,7 @@ def test_tables_sort_by_value(tab: Tab, example: tuple[Run, Path]) -> None:
         sections.ids(run)["bounded_rollout"]
     )
     column = f"Array.from({table}.tBodies, b => b.rows[0].cells[3].dataset.sort)"
-    figures = sorted(t.verdict.figure for t in run.tests
+    figures = sorted(float(f"{t.verdict.figure:.7g}") for t in run.tests
                      if t.property == "bounded_rollout" and t.verdict)  # fmt: skip
     tab.evaluate(f"{table}.tHead.rows[0].cells[3].querySelector('button').click()")
     assert [float(v) for v in tab.evaluate(column)] == figures

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from pathlib import Path
 
 import pytest
 
 import harness.report
-from harness.report import curves, markdown, matrix, outcomes, rollouts, sections, story
+from harness.judging import describe
+from harness.report import curves, markdown, matrix, outcomes, page, rollouts, sections, story
+from harness.report.basins import Basin
 from harness.report.text import duration, listing, number, rerun
+from harness.report.typeset import typeset
 from harness.results import Run, Verdict
 from harness.results import TestResult as Result
 from tests.report_example import build_example
@@ -50,7 +54,27 @@ def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path]) -> No
     assert "1 rollout not finite from step 41" in told["conv-mini"].sentence
     assert "lets the velocity fade" in told["fno-mini"].sentence
     assert "grows" not in told["fno-mini"].sentence
-    assert "mass" not in told["fno-mini"].kept and "positivity" in told["fno-mini"].kept
+    assert "mass" in told["fno-mini"].broken and "positivity" in told["fno-mini"].kept
+    assert "spectral_slope[slope]" in told["fno-mini"].broken
+    assert "spectral_slope[shape]" in told["fno-mini"].sometimes
+    assert "spectral_slope[pileup]" in told["fno-mini"].kept
+
+
+def test_a_rate_is_told_of_the_windows_that_are_lost_only(example: tuple[Run, Path]) -> None:
+    run, _ = example
+    lost = _result("violated", "bounded_rollout", 3.0)
+    kept = [_result("passed", "bounded_rollout", window=window) for window in (1, 2)]
+    one = run.model_copy(update={"tests": (lost, *kept), "records": ()})
+    rows = [_basin("s0-w0", "rho", 0.11), _basin("s0-w1", "v_x", 0.2), _basin("s0-w2", "v_x", 0.2)]
+    sentence = story.stories(one, [], rows)[0].sentence
+    assert "in 1 of 3 windows" in sentence
+    assert "rho grows 0.11 e-folds per step there (last 10 steps)" in sentence
+    calm = run.model_copy(update={"tests": tuple(kept), "records": ()})
+    assert "grows" not in story.stories(calm, [], rows)[0].sentence
+
+
+def _basin(label: str, channel: str, rate: float) -> Basin:
+    return Basin("fno-mini", label, (), None, None, rate, None, channel, 50)
 
 
 def _stories(run: Run, folder: Path) -> list[story.Story]:
@@ -124,6 +148,35 @@ def test_numbers_read_well() -> None:
     assert duration(59.5) == "59.5 s" and duration(171) == "2 min 51 s"
     assert duration(7260) == "2 h 1 min"
     assert listing(["a"]) == "a" and listing(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize(
+    ("text", "set_"),
+    [
+        ("D = sqrt(sum k^2 |B|^2)", "D = √(sum k<sup>2</sup> |B|<sup>2</sup>)"),
+        ("E(k_perp) over k_par", "E(k<sub>⊥</sub>) over k<sub>∥</sub>"),
+        ("sigma_r = <v^2 - b^2>", "σ<sub>r</sub> = ⟨v<sup>2</sup> − b<sup>2</sup>⟩"),
+        ("S_4 / S_2^2 for rho > 0", "S<sub>4</sub> / S<sub>2</sub><sup>2</sup> for ρ &gt; 0"),
+        ("2^(1-n), 1.25 x W, E+-", "2<sup>1−n</sup>, 1.25 × W, E±"),
+        ("|lambda64 - lambda32| <= 1e-4", "|λ64 − λ32| ≤ 1e-4"),
+        ("bounded_rollout of `token_stride`", "bounded_rollout of <code>token_stride</code>"),
+    ],
+)
+def test_formulas_are_typeset(text: str, set_: str) -> None:
+    assert typeset(text) == set_
+
+
+def test_markup_in_a_formula_stays_text() -> None:
+    found = typeset("a <script>alert(1)</script> & <img src=x onerror=alert(1)>")
+    assert not re.search(r"<(?!/?(sub|sup|code)>)", found) and "&amp;" in found
+
+
+def test_a_figure_and_its_limit_do_not_look_equal(example: tuple[Run, Path]) -> None:
+    verdict = Verdict(figure=1.3901, limit=1.3863, margin=1.3901 / 1.3863, unit="R")
+    assert describe("patch", verdict) == "patch R = 1.39 > 1.386"
+    run = example[0].model_copy(update={"tests": (_result("violated").model_copy(
+        update={"verdict": verdict}),), "missing": ()})  # fmt: skip
+    assert "1.39 &gt; 1.386" in markdown.summary(run, [])
 
 
 # -- matrix and curves ---------------------------------------------------------------------------
@@ -215,3 +268,31 @@ def test_a_green_run_says_so(example: tuple[Run, Path]) -> None:
     run = example[0].model_copy(update={"tests": (_result("passed"),), "missing": (), "exit_status": 0})
     text = markdown.summary(run, story.stories(run, [], []))
     assert "Nothing is red." in text and "1 test: 1 passed. Exit status 0." in text
+
+
+# -- colours -------------------------------------------------------------------------------------
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted(map(_luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_words_and_symbols_stands_out(scheme: str) -> None:
+    style = (page.TEMPLATES / "page.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root[^{]*\{(.*?)\}", style, re.S)[:2]
+    palettes = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in blocks]
+    colour = palettes[0] | (palettes[1] if scheme == "dark" else {})
+    words = ["ink", "soft", "link", "alarm", "calm", *(f"m{i}" for i in range(6))]
+    pairs = {(name, "paper") for name in words} | {(name, "panel") for name in ("ink", "soft", "link")}
+    pairs |= {("on-deep", f"b{i}") for i in (4, 5, 6)} | {("on-kept", "k5")}
+    pairs |= {("on-pale", f"{kind}{i}") for kind in "kb" for i in (1, 2, 3)} | {("on-pale", "k4")}
+    faint = {pair: ratio for pair in pairs if (ratio := _contrast(*(colour[n] for n in pair))) < 4.5}
+    assert not faint

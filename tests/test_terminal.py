@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,13 @@ def test_nothing_is_cut_in_80_and_120_columns(example: Run, width: int) -> None:
     for model in example.models:
         assert model.name in text
         for row in rows(example, model.name):
-            lines = [line for line in text.splitlines() if line.split()[:1] == [row.property]]
-            for line in lines:
-                assert line.startswith(f" {row.property} ")
+            name, bracket, criterion = row.property.partition("[")
+            found = [line for line in text.splitlines() if line.startswith(f" {row.property} ")]
+            broken = [line for line in text.splitlines() if line.startswith(f" {name} ")]
+            lines = found or broken
+            assert lines and (found or f"  {bracket}{criterion} " in text), row
             for figure in (row.figure, row.limit, row.baseline):
-                assert any(not figure or figure in line.split() for line in lines), (row, lines)
+                assert any(not figure or f" {figure} " in f"{line} " for line in lines), (row, lines)
 
 
 def test_outcomes_wrap_between_outcomes(example: Run) -> None:
@@ -46,6 +49,16 @@ def test_outcomes_wrap_between_outcomes(example: Run) -> None:
     at = next(i for i, line in enumerate(lines) if "1 regression," in line)
     assert lines[at + 1].strip().startswith("11 expected")
     assert "1 regression, 11 expected" in printed(example, 120)
+
+
+def test_a_figure_may_be_undefined_while_the_rollout_goes_on(example: Run) -> None:
+    test = next(t for t in example.tests if t.property == "bounded_rollout" and t.verdict)
+    assert test.verdict is not None
+    for diverged_at, word in ((None, "inf"), (7, "diverged")):
+        lost = test.verdict.model_copy(update={
+            "figure": math.inf, "margin": math.inf, "diverged_at": diverged_at})  # fmt: skip
+        run = example.model_copy(update={"tests": (test.model_copy(update={"verdict": lost}),)})
+        assert rows(run, test.model)[0].figure == word
 
 
 def test_colour_is_for_terminals(example: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.cli.trend import bars
+from harness.cli.trend import MAX_BARS, bars
 from harness.results import Run
 from tests.report_example import build_example
 
@@ -88,6 +88,17 @@ def test_the_table_names_first_last_best_and_violated(runs: Path) -> None:
     assert code == 0
     (row,) = [line for line in output.splitlines() if line.startswith("bounded_rollout")]
     assert "█" in row and "step3" in row and " of 3" in row
+
+
+def test_many_runs_and_narrow_terminals_cut_nothing(runs: Path) -> None:
+    assert len(bars([1.0] * 400)) == MAX_BARS
+    assert bars([1.0] + [2.0] * 98 + [8.0])[:: MAX_BARS - 1] == "▁█"
+    for width in (80, 120):
+        arguments = ["trend", *map(str, folders(runs))]
+        output = CliRunner().invoke(app, arguments, env={"COLUMNS": str(width)}).output
+        assert "\u2026" not in output
+        assert max(map(len, output.splitlines())) <= width
+        assert ("best" in output) == (width == 120)
 
 
 def test_a_run_under_other_conditions_is_left_out_and_named(runs: Path, tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import paths
-from harness.cli.console import out, print_table
+from harness.cli.console import out, print_table, table_width
 from harness.suggest import unknown
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison, Comparisons
     from harness.comparison.changes import Change
+    from harness.report.compare_text import Row
 
 SIDES = typer.Argument(
     metavar="SIDE",
@@ -30,6 +31,11 @@ BASELINES = typer.Option(help="folder of the baselines", show_default="of this c
 JSON = typer.Option("--json", help="write the comparison as JSON; - prints it", allow_dash=True)
 MARKDOWN = typer.Option("--markdown", help="write it as Markdown; - prints it", allow_dash=True)
 HTML = typer.Option("--html", help="write one self-contained page with overlaid curves")
+
+#: Columns from which on differences are printed with their range and the detectable effect.
+ROOMY = 110
+#: Cases printed one by one.
+MAX_GROUPS = 12
 
 STYLES: dict[str, str] = {
     "broken": "bold red", "worse": "red", "same": "dim", "better": "green", "repaired": "bold green",
@@ -117,33 +123,20 @@ def _print(found: Comparisons) -> None:
 
 
 def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
-    from harness.comparison.changes import CHANGES
     from harness.report import compare_inference as inference
     from harness.report import compare_text as text
 
     title = f"[bold]{escape(one.other.label)}[/] against [bold]{escape(one.reference.label)}[/]"
     console.print(f"{title}: {escape(text.headline(one))}", highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
-        "property",
-        "changes",
-        one.reference.label,
-        one.other.label,
-        "difference",
-        "detectable",
-    ):
-        table.add_column(Text(name), overflow="fold", no_wrap=name not in ("changes", "difference"))
-    for row in text.rows(one):
-        changes = Text(", ").join(
-            Text(f"{row.counts[name]} {name}", STYLES[name]) for name in CHANGES if row.counts[name]
-        )
-        table.add_row(
-            Text(row.name), changes, row.before, row.after, Text(row.difference), Text(row.detectable)
-        )
-    print_table(table)
-    for group in text.gravest(one, found.fail_on):
+    print_table(_table(one, table_width() >= ROOMY))
+    groups = text.gravest(one, found.fail_on)
+    for group in groups[:MAX_GROUPS]:
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
+    if len(groups) > MAX_GROUPS:
+        console.print(f"and {len(groups) - MAX_GROUPS} more: --markdown names the worst of each")
+    narrow = f"Ranges and detectable effects: from {ROOMY} columns on, and in every file."
     lines = (
+        *([] if table_width() >= ROOMY else [narrow]),
         *text.survival_line(one),
         *inference.generalises(one),
         inference.columns(one),
@@ -151,3 +144,30 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
     )
     for line in lines:
         console.print(Text(line, "dim"))
+
+
+def _table(one: Comparison, roomy: bool) -> Table:
+    """One row per criterion; where there is no room, medians without ranges."""
+    from harness.comparison.changes import CHANGES
+    from harness.report import compare_text as text
+
+    rows = text.rows(one)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if roomy else 1, 0, 0))
+    table.add_column("property", no_wrap=True)
+    table.add_column("changes", overflow="fold", min_width=len("11 repaired,"))
+    heads = {"before": one.reference.label, "after": one.other.label, "difference": "difference"}
+    heads |= {"detectable": "detectable"} if roomy else {}
+    for name, head in heads.items():
+        numbers = [number for row in rows for number in _cell(row, name, roomy).split()]
+        table.add_column(Text(head), overflow="fold", min_width=max(map(len, numbers), default=0))
+    for row in rows:
+        changes = Text(", " if roomy else ",\n").join(
+            Text(f"{row.counts[name]} {name}", STYLES[name]) for name in CHANGES if row.counts[name]
+        )
+        table.add_row(Text(row.name), changes, *(Text(_cell(row, name, roomy)) for name in heads))
+    return table
+
+
+def _cell(row: Row, name: str, roomy: bool) -> str:
+    text: str = getattr(row, name)
+    return text if roomy else text.partition(" ")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.results import Run
+from harness.results import Run, complaint
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -22,14 +23,22 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print_table(table)
 
 
-def print_table(table: Table) -> None:
-    """Print a table as wide as the terminal; a log has no width of its own, so a line stays a line."""
+def table_width() -> int:
+    """Columns for a table: those of the terminal, or what COLUMNS says.
+
+    A log has no width of its own, so there a line stays a line.
+    """
     console = Console()
-    (console if console.is_terminal else Console(width=400)).print(table)
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else 400
+
+
+def print_table(table: Table) -> None:
+    """Print a table in `table_width` columns."""
+    Console(width=table_width()).print(table)
 
 
 def _column(name: str) -> Column:
-    return Column(Text(name))
+    return Column(Text(name), overflow="fold")
 
 
 def run_folder(folder: Path) -> Run:
@@ -38,12 +47,8 @@ def run_folder(folder: Path) -> Run:
         raise typer.BadParameter(f"{folder} holds no results.json; runs are folders under reports/")
     try:
         return Run.load(folder)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise typer.BadParameter(
-            f"{folder}/results.json does not fit this version's schema: {place}: {first['msg']}"
-        ) from None
+    except (OSError, ValidationError) as error:
+        raise typer.BadParameter(complaint(folder, error)) from None
 
 
 def out(target: Path, text: str) -> None:

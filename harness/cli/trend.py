@@ -11,12 +11,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.console import out, show_table
+from harness.cli.console import out, show_table, table_width
 
 RUNS = typer.Argument(help="run folders: reports/*; what is no run is skipped", metavar="RUN")
 MODEL = typer.Option(help="the model; its checkpoints NAME.CHECKPOINT count as the model")
 JSON = typer.Option("--json", help="write the trend as JSON; - prints it", allow_dash=True)
 HTML = typer.Option("--html", help="write one self-contained page with plots")
+
+#: Columns from which on the best run of every criterion is printed.
+ROOMY = 110
+
+#: Bars printed of more runs, evenly spread, the last among them.
+MAX_BARS = 30
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -57,23 +63,24 @@ def trend(
         shown = [(m, stop.label) for m, stop in zip(medians, stops, strict=True) if m is not None]
         best, where = min(shown, key=lambda pair: pair[0])
         points = [point for point in line.points if point is not None]
-        rows.append(
-            (
-                line.name,
-                bars(medians),
-                number(shown[0][0]),
-                number(shown[-1][0]),
-                f"{number(best)} {where}",
-                f"{points[0].violated} to {points[-1].violated} of {len(points[-1].margins)}",
-            )
-        )
-    show_table(("property", "median", "first", "last", "best", "violated"), rows)
+        share = f"{points[0].violated} to {points[-1].violated} of {len(points[-1].margins)}"
+        ends = (number(shown[0][0]), number(shown[-1][0]))
+        rows.append((line.name, bars(medians), *ends, share, f"{number(best)} {where}"))
+    header = ("property", "median", "first", "last", "violated", "best")
+    kept = len(header) if table_width() >= ROOMY else len(header) - 1
+    show_table(header[:kept], [row[:kept] for row in rows])
     for note in (SCALE_NOTE, *found.notes):
         console.print(Text(note, "dim"))
 
 
 def bars(values: Sequence[float | None]) -> str:
-    """One bar per value on a logarithmic scale: a dot for none, a cross where not finite."""
+    """One bar per value on a logarithmic scale: a dot for none, a cross where not finite.
+
+    Of more than MAX_BARS values evenly spread ones are drawn, the first and the last among them.
+    """
+    if len(values) > MAX_BARS:
+        last = len(values) - 1
+        values = [values[round(i * last / (MAX_BARS - 1))] for i in range(MAX_BARS)]
     finite = [math.log(max(v, 1e-300)) for v in values if v is not None and math.isfinite(v)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
 

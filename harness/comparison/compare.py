@@ -154,7 +154,8 @@ def compare(reference: Side, other: Side, worse_than: float) -> Comparison:
 
 
 def _party(side: Side) -> Party:
-    return Party(label=side.label, model=side.model, source=side.source)
+    source = f"{side.source}, {side.detail}" if side.detail else side.source
+    return Party(label=side.label, model=side.model, source=source)
 
 
 def _criterion(

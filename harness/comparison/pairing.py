@@ -45,7 +45,7 @@ def common(reference: Side, other: Side) -> list[Key]:
     if not protocols:
         raise CompareError(
             f"unlike protocols: {reference.label} has {_listed(reference.conditions)}, "
-            f"{other.label} has {_listed(other.conditions)}; judge both under one protocol"
+            f"{other.label} has {_listed(other.conditions)}; judge both under one of them"
         )
     for protocol in protocols:
         _refuse_unlike_conditions(protocol, reference, other)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness.baselines import PUBLISHED, Baseline, BaselineError
 from harness.paths import slug
-from harness.results import Expectation, Run, TestResult, Verdict
+from harness.results import Expectation, Run, TestResult, Verdict, complaint
 from harness.suggest import unknown
 
 PREFIX = "published:"
@@ -37,7 +37,8 @@ class Key(NamedTuple):
 class Side:
     """One model's judged cases.
 
-    label: how it is called among the others.  source: where it comes from, in words.
+    label: how it is called among the others.  source: where it comes from, in words; detail: when
+    and of which weights, where that is known.
     conditions: protocol -> what both sides must share (steps, precision, draw).
     data: protocol -> digest of the data, where it is known.
     recorded: entries of a baseline instead of a run's results.
@@ -50,6 +51,7 @@ class Side:
     data: Mapping[str, str]
     tests: Mapping[Key, TestResult]
     recorded: bool = False
+    detail: str = ""
 
 
 def load(text: str, baselines: Path) -> list[Side]:
@@ -99,7 +101,7 @@ def _run(folder: Path) -> list[Side]:
     try:
         run = Run.load(folder)
     except (OSError, ValidationError) as error:
-        raise CompareError(f"{folder}/results.json cannot be read: {error}") from error
+        raise CompareError(complaint(folder, error)) from error
     origin = run.provenance
     conditions = {
         "steps": origin.steps or "protocol",
@@ -156,7 +158,10 @@ def _baseline(protocols: list[Path], folder: Path) -> Side:
         raise CompareError(
             f"{folder} holds neither a run (results.json) nor a baseline (PROTOCOL/test_*.json)"
         )
-    return Side(model, model, source, conditions, {}, tests, recorded=True)
+    origins = dict.fromkeys(t.baseline.source for t in tests.values() if t.baseline)
+    measured = [origin for origin in origins if origin.startswith("measured")]
+    detail = measured[0] if len(measured) == 1 else ""
+    return Side(model, model, source, conditions, {}, tests, recorded=True, detail=detail)
 
 
 def _key(test: TestResult) -> Key:

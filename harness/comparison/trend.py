@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.comparison.sides import CompareError, Key, Side, load
 from harness.judging import kept
-from harness.results import Run, Verdict
+from harness.results import Run, Verdict, complaint
 from harness.suggest import unknown
 
 
@@ -72,7 +72,7 @@ def trend(folders: Sequence[Path], model: str | None = None) -> Trend:
     CompareError for fewer than two runs, or where several models could be meant.
     """
     runs = {path.resolve(): path for path in folders if (path / "results.json").is_file()}
-    loaded = sorted(((Run.load(path), path) for path in runs), key=lambda pair: pair[0].started)
+    loaded = sorted(((_loaded(path), path) for path in runs), key=lambda pair: pair[0].started)
     if len(loaded) < 2:
         raise CompareError(f"a trend needs at least two runs, found {len(loaded)}")
     chosen = model or _only_model([run for run, _ in loaded])
@@ -99,6 +99,13 @@ def trend(folders: Sequence[Path], model: str | None = None) -> Trend:
         for name, (run, _) in zip(names, alike, strict=True)
     )
     return Trend(model=chosen, stops=stops, lines=tuple(lines), notes=tuple(notes))
+
+
+def _loaded(folder: Path) -> Run:
+    try:
+        return Run.load(folder)
+    except (OSError, ValidationError) as error:
+        raise CompareError(complaint(folder, error)) from error
 
 
 def _only_model(runs: Sequence[Run]) -> str:

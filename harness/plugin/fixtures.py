@@ -178,7 +178,7 @@ def _require(declaration: Property, case: Case, physics: Session, simulation: Si
         pytest.skip("not applicable: this run draws no random numbers (--draw none)")
     lacking = sorted(asked - traits)
     if lacking:
-        pytest.skip(f"not applicable: {case.model.label} lacks {', '.join(lacking)}")
+        pytest.skip(f"not applicable: {case.model.label} lacks the trait {', '.join(lacking)}")
 
 
 def _read(

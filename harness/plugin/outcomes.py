@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.jobs import SOLVER
 from harness.judging import Regression, Violation
 from harness.plan import Case
 from harness.plugin import session as sessions
@@ -122,19 +123,26 @@ def _reason(report: pytest.TestReport) -> str:
 
 
 def _records(config: pytest.Config, case: Case, finding: Finding) -> list[dict[str, Any]]:
+    """The records that a test read, as its own model and window know them.
+
+    Cases that share a record (one window under two protocols, two checkpoints of equal weights)
+    each name it; a population test knows no more than the job that made it.
+    """
     done = sessions.of(config).engine.done
     entries = []
     for key in dict.fromkeys(finding.records):
         job, record = done[key].job, done[key].record
+        window = case.window or job.window
+        model = case.model if case.window and job.model not in (None, SOLVER) else job.model
         entries.append(
             RecordEntry(
                 key=key,
                 file=f"records/{key}.nc",
                 kind=job.kind,
-                model=job.model.label if job.model else None,
+                model=model.label if model else None,
                 protocol=case.protocol,
-                simulation=job.window.simulation.name,
-                window=job.window.index,
+                simulation=window.simulation.name,
+                window=window.index,
                 precision=job.precision,
                 draw=job.draw.seed,
                 diverged_at=record.diverged_at,

@@ -25,6 +25,7 @@ from harness.plugin.progress import FOLDER, Watcher
 from harness.plugin.session import Session
 from harness.plugin.workers import is_worker, terminal
 from harness.results import RED, ModelEntry, RecordEntry, Run, TestResult
+from harness.surrogates import registry
 
 COLLECTOR = "harness-collector"
 #: in the run's folder, while it runs: what the workers are doing
@@ -52,7 +53,8 @@ class Collector:
         self._clock = time.perf_counter()
         self.folder = run_folder.new(sessions.folder(config), self._started)
         self.results: dict[str, TestResult] = {}
-        self.records: dict[str, RecordEntry] = {}
+        self.records: dict[tuple[Any, ...], RecordEntry] = {}
+        self._read_by_populations: dict[str, RecordEntry] = {}
         self.models: dict[str, ModelEntry] = {}
         self.expected: list[str] = []
         self.deselected = False
@@ -95,10 +97,24 @@ class Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One finding; a later phase of the same test may only make it worse."""
         if hasattr(report, "physics"):
-            self.results[report.nodeid] = TestResult.model_validate(report.physics)
+            result = self.results[report.nodeid] = TestResult.model_validate(report.physics)
             for entry in report.physics_records:
                 record = RecordEntry.model_validate(entry)
-                self.records.setdefault(record.key, record)
+                if result.window is None:
+                    self._read_by_populations.setdefault(record.key, record)
+                else:
+                    place = (record.key, record.model or "", record.protocol or "")
+                    self.records.setdefault(place, record)
+
+    def _all_records(self) -> list[RecordEntry]:
+        """Every record under each model and protocol that judged it, sorted."""
+        judged = [self.records[place] for place in sorted(self.records)]
+        keys = {record.key for record in judged}
+        return judged + [r for k, r in sorted(self._read_by_populations.items()) if k not in keys]
+
+    def pytest_unconfigure(self) -> None:
+        """A run that was refused before it began leaves no folder."""
+        _remove_empty(self.folder)
 
     # -- writing -----------------------------------------------------------------------------
 
@@ -122,7 +138,7 @@ class Collector:
         if self._watcher is not None:
             self._watcher.stop()
             shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
-        if sessions.SESSION not in self._config.stash or not self.expected:
+        if sessions.SESSION not in self._config.stash or not (self.expected or self.results):
             return  # nothing was judged: the newest run stays the one before
         physics = sessions.of(self._config)
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
@@ -144,12 +160,12 @@ class Collector:
             ),
             protocols=tuple(p.name for p in physics.plan.protocols),
             tests=(*(self.results[i] for i in sorted(self.results, key=self._order)), *silent),
-            records=tuple(sorted(self.records.values(), key=lambda r: r.key)),
+            records=tuple(self._all_records()),
             notes=tuple(physics.notes),
             missing=missing,
         )
         (self.folder / "records").mkdir(exist_ok=True)
-        for key in self.records:
+        for key in {record.key for record in self.run.records}:
             physics.engine.store.export(key, self.folder / "records")
         self.run.save(self.folder)
         if (written := Path(self._config.option.xmlpath)).is_file():
@@ -209,12 +225,14 @@ def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
 
 def models_of(physics: Session) -> list[ModelEntry]:
     """What is known of the models that this process has loaded."""
+    listed = registry.names()
     return [
         ModelEntry(
             name=spec.label,
             fingerprint=identity.fingerprint,
             n_history=identity.n_history,
             parameters=identity.parameters,
+            description=listed.get(spec.name, ""),
         )
         for spec, identity in physics.engine.identities.items()
     ]

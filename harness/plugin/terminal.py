@@ -15,6 +15,8 @@ from harness.results import RED, Run, TestResult
 from harness.summary import STYLES, Row, rows
 
 LOG_WIDTH = 120
+#: room for a property's name where there is none to spare
+NAME_WIDTH = 24
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -50,16 +52,18 @@ def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _print_run(console: Console, run: Run) -> None:
-    # In 80 columns verdicts and places wrap between words; names and numbers stay whole.
+    # In 80 columns verdicts and places wrap between words, and long names before their criterion;
+    # numbers stay whole.
     roomy = console.width >= LOG_WIDTH
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if roomy else 1, 0, 0))
     for column in ("property", "verdicts", "worst", "limit", "where", "baseline"):
-        table.add_column(column, no_wrap=column not in ("verdicts", "where"), overflow="fold")
+        least = {"verdicts": len("1 regression,"), "where": len("magnetic_field")}.get(column)
+        table.add_column(column, no_wrap=least is None, overflow="fold", min_width=least)
     for model in run.models:
         table.add_row(Text(model.name, style="bold"))
         for row in rows(run, model.name):
             table.add_row(
-                Text(f" {row.property}"),
+                Text(f" {_name(row, roomy)}"),
                 Text(_verdicts(row, roomy), style=STYLES[row.outcome]),
                 row.figure,
                 row.limit,
@@ -67,6 +71,11 @@ def _print_run(console: Console, run: Run) -> None:
                 row.baseline,
             )
     console.print(table)
+
+
+def _name(row: Row, roomy: bool) -> str:
+    whole = roomy or len(row.property) < NAME_WIDTH
+    return row.property if whole else row.property.replace("[", "\n  [")
 
 
 def _verdicts(row: Row, roomy: bool) -> str:

@@ -12,7 +12,7 @@ from harness.report.rollouts import load, principal
 from harness.report.story import stories
 from harness.results import Run
 
-__all__ = ["build", "sentences"]
+__all__ = ["build", "sentences", "unreadable"]
 
 
 def build(run_folder: Path) -> Path:
@@ -28,6 +28,11 @@ def build(run_folder: Path) -> Path:
     told = stories(run, principal(records), rows)
     _write(run_folder / "summary.md", summary(run, told))
     return _write(run_folder / "report.html", render(run, records, rows, told, problems))
+
+
+def unreadable(run_folder: Path) -> list[str]:
+    """A line for every record of a run that is missing or cannot be read."""
+    return load(Run.load(run_folder), run_folder)[1]
 
 
 def sentences(run_folder: Path) -> list[str]:

@@ -16,10 +16,11 @@ from harness.report import compare_text as text
 from harness.report.curves import figure
 from harness.report.page import TEMPLATES, embedded, environment
 from harness.report.text import number
+from harness.report.typeset import typeset
 from harness.results import TestResult
 
 #: Scripts of the page in the order in which it runs them.
-SCRIPTS = ("tables.js", "plots.js", "lazy.js", "compare.js")
+SCRIPTS = ("load.js", "roving.js", "tables.js", "plots.js", "lazy.js", "compare.js")
 
 #: Shade of a change's square, as the report's verdicts are shaded.
 SHADES: Mapping[Change, str] = {
@@ -164,7 +165,10 @@ def _figure(group: tuple[str, str, str], sides: Sequence[Side]) -> dict[str, Any
         for key in (key for key in side.tests if key in common):
             tests.append(side.tests[key].model_copy(update={"model": side.label}))
             labels.append(_window(key))
-    return figure(tests, labels, [side.label for side in sides])
+    found = figure(tests, labels, [side.label for side in sides])
+    if found and not found["unit"]:  # baselines hold figures without their units
+        found["unit"] = typeset(f"{group[1]} {group[2]}".strip())
+    return found
 
 
 def _window(key: Key | Case) -> str:

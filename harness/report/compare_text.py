@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.comparison.changes import CHANGES, Change
 from harness.comparison.compare import Case, Comparison, Comparisons, Criterion
+from harness.judging import digits
 from harness.report.compare_inference import decision, detectable, spread
 from harness.report.text import counted, number
 
@@ -110,7 +111,7 @@ def _median(figures: Sequence[float]) -> str:
 
 def gate(found: Comparisons) -> str:
     """What fails the comparison, in a sentence."""
-    share = f"{100 * found.comparisons[0].worse_than:g} %"
+    share = f"{100 * found.comparisons[0].worse_than:g}\N{NO-BREAK SPACE}%"
     if not found.fail_on:
         return "No change fails the comparison."
     text = f"A case that is {' or '.join(found.fail_on)} fails the comparison"
@@ -189,8 +190,11 @@ def case_line(criterion: Criterion, case: Case) -> str:
     place = f"{case.simulation}-w{case.window}" if case.simulation is not None else "all"
     text = f"{criterion.title()} {place}: "
     if case.before and case.after:
-        text += f"{_shown(case.before.figure)} \N{RIGHTWARDS ARROW} {_shown(case.after.figure)}"
-        text += f" (limit {number(case.after.limit)})"
+        precise = digits(case.after.figure, case.after.limit)
+        text += (
+            f"{_shown(case.before.figure)} \N{RIGHTWARDS ARROW} {_shown(case.after.figure, precise)}"
+        )
+        text += f" (limit {number(case.after.limit, precise)})"
         text += "" if case.after.step is None else f" at step {case.after.step}"
         text += f" in {case.after.where}" if case.after.where else ""
     else:
@@ -207,8 +211,8 @@ def noted(case: Case) -> list[str]:
     ]
 
 
-def _shown(figure: float) -> str:
-    return number(figure) if math.isfinite(figure) else "not finite"
+def _shown(figure: float, precise: int = 3) -> str:
+    return number(figure, precise) if math.isfinite(figure) else "not finite"
 
 
 def _value(value: float | str | None) -> str:

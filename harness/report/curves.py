@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.report.spread import spread
+from harness.report.typeset import typeset
 from harness.results import TestResult, Verdict
 
 #: Points kept of a longer curve.
@@ -47,7 +48,7 @@ def figure(
         models: all models of the run; a case refers to its model by position.
 
     Returns:
-        {"kind": "curves" | "points", "unit", "log", "x": [steps of each distinct step axis],
+        {"kind": "curves" | "points", "unit" typeset, "log", "x": [steps of each distinct step axis],
         "lines": [...], "bands": [...]} with one line per drawn case and, for curves, one band per
         model and step axis; None if there is no case or every figure and limit is zero.  A line's
         limit is one number where it is the same at every step.
@@ -81,7 +82,7 @@ def figure(
         lines.append(line)
     return {
         "kind": "curves" if over_steps else "points",
-        "unit": next((verdict.unit for _, _, verdict in judged if verdict.unit), ""),
+        "unit": typeset(next((verdict.unit for _, _, verdict in judged if verdict.unit), "")),
         "log": spans_decades(verdict for _, _, verdict in judged),
         "x": axes,
         "lines": lines,

@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from harness.report.outcomes import broken, counts, is_red, seriousness, unreported
+from harness.judging import digits
+from harness.report.outcomes import broken, counts, is_red, seriousness, unreported, worst
 from harness.report.story import Story
 from harness.report.text import (
     counted,
@@ -97,14 +98,14 @@ def _repaired(run: Run) -> list[str]:
 
 
 def _red_line(run: Run, tests: Sequence[TestResult]) -> str:
-    worst = tests[0]
-    label = window_label(run, worst.protocol, worst.simulation, worst.window)
-    where = f"{worst.model} on {label}"
+    gravest = tests[0]
+    label = window_label(run, gravest.protocol, gravest.simulation, gravest.window)
+    where = f"{gravest.model} on {label}"
     if len(tests) > 1:
         where += f", the worst of {len(tests)}"
-    message = worst.message or criterion_name(worst)
-    command = code(rerun(worst.nodeid, run.provenance.command))
-    return f"- **{worst.outcome}** {plain(message)} ({plain(where)})  \n  {command}"
+    message = gravest.message or criterion_name(gravest)
+    command = code(rerun(gravest.nodeid, run.provenance.command))
+    return f"- **{gravest.outcome}** {plain(message)} ({plain(where)})  \n  {command}"
 
 
 def _table(run: Run) -> str:
@@ -139,16 +140,12 @@ def _cell(run: Run, tests: Sequence[TestResult]) -> str:
     judged = [test for test in tests if test.verdict is not None and test.verdict.margin is not None]
     if not judged:
         return tally
-    worst = max(judged, key=_margin)
-    verdict = worst.verdict
+    gravest = max(judged, key=worst)
+    verdict = gravest.verdict
     assert verdict is not None
-    sign = "&gt;" if broken(worst) else "&le;"
-    return f"{tally}, {number(verdict.figure)} {sign} {number(verdict.limit)}"
-
-
-def _margin(test: TestResult) -> float:
-    assert test.verdict is not None and test.verdict.margin is not None
-    return test.verdict.margin
+    sign = "&gt;" if broken(gravest) else "&le;"
+    n = digits(verdict.figure, verdict.limit)
+    return f"{tally}, {number(verdict.figure, n)} {sign} {number(verdict.limit, n)}"
 
 
 def _footer(run: Run) -> str:

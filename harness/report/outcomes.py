@@ -69,10 +69,18 @@ LOOK: dict[str, Look] = {look.outcome: look for look in LOOKS}
 _RANK = {look.outcome: rank for rank, look in enumerate(LOOKS)}
 
 
-def seriousness(test: TestResult) -> tuple[int, float]:
-    """Sort key: the most serious outcome first, within it the largest margin first."""
-    margin = test.verdict.margin if test.verdict else None
-    return _RANK[test.outcome], -(margin if margin is not None else float("-inf"))
+def seriousness(test: TestResult) -> tuple[int, float, float]:
+    """Sort key: the most serious outcome first, within it the worst first."""
+    margin, figure = worst(test)
+    return _RANK[test.outcome], -margin, -figure
+
+
+def worst(test: TestResult) -> tuple[float, float]:
+    """Sort key by margin, and by figure where margins are infinite, above a limit of zero."""
+    verdict = test.verdict
+    if verdict is None or verdict.margin is None:
+        return float("-inf"), 0.0
+    return verdict.margin, verdict.figure
 
 
 def red_outcomes(run: Run) -> frozenset[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness import paths
+from harness.judging import digits
 from harness.report import curves
 from harness.report.matrix import shade
 from harness.report.outcomes import LOOK, LOOKS, Look, count_outcomes, is_red, seriousness
 from harness.report.text import criterion_name, number, rerun, window_label
-from harness.results import Run, TestResult
+from harness.results import Run, TestResult, Verdict
 
 #: Outcomes that need nobody's attention.
 CALM = frozenset({"passed", "not-applicable"})
@@ -45,18 +47,23 @@ class Row:
 class Criterion:
     """One criterion: its plot (None where there is nothing to see) and its cases, worst first.
 
+    when: the steps at which it is judged, in words.
     bases: where the limits come from, the most frequent first.  tally: outcomes by model.
+    noted: of a criterion without a verdict what its tests noted, one row a name under a row of
+    models; empty with a verdict.
     """
 
     id: str
     name: str
     label: str
+    when: str
     bases: tuple[str, ...]
     tally: tuple[tuple[str, tuple[tuple[Look, int], ...]], ...]
     rows: tuple[Row, ...]
     figure: dict[str, Any] | None
     unit: str
     judged: bool
+    noted: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -120,10 +127,12 @@ def _criterion(
     models = [model.name for model in run.models]
     bases = Counter(t.verdict.basis for t in tests if t.verdict and t.verdict.basis)
     labels = [window_label(run, t.protocol, t.simulation, t.window) for t in tests]
+    judged = any(test.verdict for test in tests)
     return Criterion(
         id=identifier,
         name=name,
         label=tests[0].criterion,
+        when=_when(tests),
         bases=tuple(basis for basis, _ in bases.most_common()),
         tally=tuple((m, _tally([t for t in tests if t.model == m])) for m in models),
         rows=tuple(
@@ -131,8 +140,31 @@ def _criterion(
         ),
         figure=curves.figure(tests, labels, models),
         unit=next((test.verdict.unit for test in tests if test.verdict and test.verdict.unit), ""),
-        judged=any(test.verdict for test in tests),
+        judged=judged,
+        noted=() if judged else _noted(list(zip(tests, labels, strict=True))),
     )
+
+
+def _noted(cases: Sequence[tuple[TestResult, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    cases = [(test, label) for test, label in cases if test.values]
+    names = dict.fromkeys(name for test, _ in cases for name in test.values)
+    if not names:
+        return ()
+    heads = tuple(t.model if t.simulation is None else f"{t.model} on {label}" for t, label in cases)
+    rows = [
+        (name, tuple(_plain(t.values[name]) if name in t.values else "" for t, _ in cases))
+        for name in names
+    ]
+    return (("", heads), *rows)
+
+
+def _when(tests: Sequence[TestResult]) -> str:
+    """` at every step`, or ` at steps 1, 10, 50` where the figure is measured at a few of them."""
+    steps = next((t.verdict.steps for t in tests if t.verdict and t.verdict.steps), ())
+    if not steps:
+        return ""
+    whole = steps[-1] - steps[0] + 1 == len(steps)
+    return " at every step" if whole else f" at steps {', '.join(map(str, steps))}"
 
 
 def _tally(tests: Sequence[TestResult]) -> tuple[tuple[Look, int], ...]:
@@ -147,6 +179,7 @@ def _row(run: Run, index: int, test: TestResult) -> Row:
     margin = verdict.margin if verdict else None
     step = verdict.step if verdict else None
     baseline = entry.figure if entry else None
+    precise = 3 if figure is None else digits(figure, limit)
     recorded = "" if entry is None else number(baseline) if baseline is not None else entry.verdict
     return Row(
         index=index,
@@ -155,18 +188,29 @@ def _row(run: Run, index: int, test: TestResult) -> Row:
         red=is_red(test, run),
         model=test.model,
         window=window_label(run, test.protocol, test.simulation, test.window),
-        figure=number(figure),
-        limit=number(limit),
-        margin=number(margin, 2),
+        figure=_figure(verdict, precise),
+        limit=number(limit, precise),
+        margin=number(margin, precise if precise > 3 else 2),
         step="" if step is None else str(step),
         where=(verdict.where or "") if verdict else "",
         baseline=recorded,
-        sort=(figure, limit, margin, step, baseline),
+        sort=tuple(_rounded(value) for value in (figure, limit, margin, step, baseline)),
         message=test.message,
         unjudged=verdict is None,
         values=tuple((name, _plain(value)) for name, value in test.values.items()),
         command=rerun(test.nodeid, run.provenance.command),
     )
+
+
+def _figure(verdict: Verdict | None, precise: int) -> str:
+    """A figure; of one that is not finite, whether the rollout had ended."""
+    if verdict is None or math.isfinite(verdict.figure):
+        return number(verdict.figure if verdict else None, precise)
+    return "not finite" if verdict.diverged_at is None else "diverged"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.7g}")
 
 
 def _plain(value: float | str | None) -> str:

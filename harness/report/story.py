@@ -15,25 +15,28 @@ from dataclasses import dataclass
 from harness.report.basins import Basin
 from harness.report.outcomes import broken
 from harness.report.rollouts import Rollout, of_model
-from harness.report.text import counted, criterion_name, listing, number
+from harness.report.text import counted, criterion_name, listing, number, window_label
 from harness.results import Run, TestResult
 
 #: A first step this far below persistence is called good.
 WELL = 0.6
 
-FIELDS = {"rho": "the density", "B": "the magnetic field", "v": "the velocity"}
+FIELDS = {"rho": "the density fluctuations", "B": "the magnetic field", "v": "the velocity"}
 
 
 @dataclass(frozen=True)
 class Story:
     """What a model does, in words.
 
-    model: the subject; sentence: what follows it.  kept: the criteria kept in every
-    window.
+    model: the subject; sentence: what follows it.  broken, sometimes, kept: the properties broken in
+    every window, in some, in none, with their criteria where others of the same property fare
+    differently.
     """
 
     model: str
     sentence: str
+    broken: tuple[str, ...]
+    sometimes: tuple[str, ...]
     kept: tuple[str, ...]
 
 
@@ -47,8 +50,8 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
         found.append(
             Story(
                 model=model.name,
-                sentence=_sentence(judged, own, rows),
-                kept=_kept(judged),
+                sentence=_sentence(judged, own, _lost(run, judged, rows)),
+                **_ledger(judged),
             )
         )
     return found
@@ -113,7 +116,7 @@ def _loss(
     fades = [_fades(test, rollouts) for test in here]
     known = [fade for fade in fades if fade is not None]
     verb = "lets {} fade" if known and all(known) else "loses {}"
-    return f"{verb.format(field)} in {_of(len(here), bounded)}{when}"
+    return f"{verb.format(field)} in {_of(len(here), bounded)}{when} (bounded_rollout)"
 
 
 def _field(test: TestResult) -> str:
@@ -148,15 +151,29 @@ def _fades(test: TestResult, rollouts: Sequence[Rollout]) -> bool | None:
     return None
 
 
-def _rates(rows: Sequence[Basin]) -> str:
-    """`B_z grows 0.2 e-folds per step`: the median rate of the channel that grows most often."""
-    growing = [row for row in rows if row.rate is not None and row.rate > 0 and row.fastest]
+def _lost(run: Run, judged: Sequence[TestResult], rows: Sequence[Basin]) -> list[Basin]:
+    """The rows of the windows that do not stay bounded: elsewhere a fitted rate is turbulence."""
+    labels = {
+        window_label(run, test.protocol, test.simulation, test.window)
+        for test in judged
+        if test.property == "bounded_rollout" and broken(test)
+    }
+    return [row for row in rows if row.label in labels]
+
+
+def _rates(lost: Sequence[Basin]) -> str:
+    """`B_z grows 0.2 e-folds per step there`: the median rate of the channel that leads most often.
+
+    lost: the rows of the windows in which the rollout does not stay bounded.
+    """
+    growing = [row for row in lost if row.rate is not None and row.rate > 0 and row.fastest]
     if not growing:
         return ""
     channel, n = Counter(row.fastest for row in growing).most_common(1)[0]
     rate = statistics.median(row.rate for row in growing if row.fastest == channel and row.rate)
-    share = "" if n == len(rows) else f" in {n} of {len(rows)}"
-    return f"{channel} grows {number(rate, 2)} e-folds per step{share} (median, last 10 steps)"
+    where = "there" if n == len(lost) else f"in {n} of these {len(lost)}"
+    median = "median, " if n > 1 else ""
+    return f"{channel} grows {number(rate, 2)} e-folds per step {where} ({median}last 10 steps)"
 
 
 def _monopoles(tests: Sequence[TestResult]) -> str:
@@ -177,10 +194,20 @@ def _divergences(bounded: Sequence[TestResult]) -> str:
     return f"{counted(len(steps), 'rollout')} not finite from step {min(steps)}"
 
 
-def _kept(judged: Sequence[TestResult]) -> tuple[str, ...]:
-    names = dict.fromkeys(criterion_name(test) for test in judged)
-    failed = {criterion_name(test) for test in judged if broken(test)}
-    return tuple(name for name in names if name not in failed)
+def _ledger(judged: Sequence[TestResult]) -> dict[str, tuple[str, ...]]:
+    """The properties by how often they are broken: `div_b_ratio`, or `energy_budget[ratio]`."""
+    shares: dict[str, dict[str, list[bool]]] = {}
+    for test in judged:
+        shares.setdefault(test.property, {}).setdefault(test.criterion, []).append(broken(test))
+    ledger: dict[str, list[str]] = {"broken": [], "sometimes": [], "kept": []}
+    for prop, criteria in shares.items():
+        lots: dict[str, list[str]] = {}
+        for criterion, found in criteria.items():
+            lot = "broken" if all(found) else "sometimes" if any(found) else "kept"
+            lots.setdefault(lot, []).append(criterion)
+        for lot, names in lots.items():
+            ledger[lot].append(prop if len(lots) == 1 else f"{prop}[{', '.join(names)}]")
+    return {lot: tuple(names) for lot, names in ledger.items()}
 
 
 def _of(n: int, tests: Sequence[TestResult]) -> str:

@@ -9,9 +9,10 @@ from markupsafe import Markup
 from harness.comparison.trend import Line, Trend
 from harness.report.curves import compact
 from harness.report.page import TEMPLATES, embedded, environment
+from harness.report.typeset import typeset
 
 #: Scripts of the page in the order in which it runs them.
-SCRIPTS = ("plots.js", "lazy.js", "trend.js")
+SCRIPTS = ("load.js", "plots.js", "lazy.js", "trend.js")
 
 SCALE_NOTE = (
     "Medians over the windows that all runs share, in limits of the criterion: above 1 it is broken. "
@@ -42,7 +43,7 @@ def _line(line: Line) -> dict[str, Any]:
     windows = next(list(point.margins) for point in line.points if point is not None)
     return {
         "limit": 1 if line.scale == "limits" else 0,
-        "title": f"{line.unit} / limit" if line.scale == "limits" else line.unit,
+        "title": typeset(f"{line.unit} / limit" if line.scale == "limits" else line.unit),
         "median": [None if p is None else compact(p.median) for p in line.points],
         "violated": [None if p is None else p.violated for p in line.points],
         "windows": windows,

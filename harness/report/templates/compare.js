@@ -1,5 +1,5 @@
 "use strict";
-/* The plots of a comparison: judged curves of all sides, and survival. */
+/* The page of a comparison: its matrices, the judged curves of all sides, and survival. */
 (() => {
   const draws = new Map();
   for (const element of document.querySelectorAll("figure[data-figure]")) {
@@ -16,6 +16,12 @@
   }
   const figure = document.getElementById("survival");
   if (figure) draws.set(figure, () => Plots.draw(figure, survival()));
+
+  for (const table of document.querySelectorAll("table.matrix")) {
+    const readout = table.closest(".scroll").nextElementSibling;
+    readout.hidden = false;
+    Roving(table, readout);
+  }
 
   Lazy(draws);
 })();

@@ -5,10 +5,9 @@ const Lazy = (draws) => { // element -> how to draw it
   const watcher = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); draws.get(entry.target)(); }
   }, { rootMargin: "400px" });
-  for (const element of draws.keys()) watcher.observe(element);
+  Loaded.then(() => { for (const element of draws.keys()) watcher.observe(element); });
   const redraw = (all) => { for (const [element, draw] of draws) if (all || element.dataset.drawn) draw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
   addEventListener("beforeprint", () => { root.classList.add("printing"); redraw(true); });
   addEventListener("afterprint", () => { root.classList.remove("printing"); redraw(false); });
-  root.dataset.ready = "true";
 };

@@ -1,9 +1,7 @@
 "use strict";
-/* The verdict matrix: filters, arrow keys, and the line that reads a square aloud. */
+/* The verdict matrix: its filters, and the way from a square to its plot. */
 const Matrix = (() => {
   const table = document.getElementById("matrix");
-  const cells = Array.from(table.querySelectorAll("a.cell"));
-  const readout = document.getElementById("readout");
   const search = document.getElementById("filter-text");
   const outcomes = Array.from(document.querySelectorAll("button[data-outcome]"));
   const models = Array.from(document.querySelectorAll("button[data-model]"));
@@ -37,47 +35,7 @@ const Matrix = (() => {
     rove();
   }
 
-  function read(cell) {
-    const message = cell.getAttribute("title");
-    readout.textContent = cell.getAttribute("aria-label") + (message ? ". " + message : "");
-  }
-
-  /* One square is in the tab order; the arrow keys move it over those that are shown. */
-  const shown = (cell) => cell && cell.offsetParent !== null && !cell.classList.contains("faded");
-  function rove(to) {
-    const current = to || cells.find((cell) => cell.tabIndex === 0 && shown(cell)) || cells.find(shown);
-    for (const cell of cells) cell.tabIndex = cell === current ? 0 : -1;
-  }
-  function move(cell, down, right) {
-    const body = table.tBodies[0];
-    let row = cell.closest("tr").sectionRowIndex;
-    let column = cell.closest("td").cellIndex;
-    for (;;) {
-      row += down;
-      column += right;
-      const td = body.rows[row] && body.rows[row].cells[column];
-      if (!td || column < 1) return;
-      if (shown(td.firstElementChild)) {
-        rove(td.firstElementChild);
-        td.firstElementChild.focus();
-        return;
-      }
-    }
-  }
-
-  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-  table.addEventListener("keydown", (event) => {
-    const cell = event.target.closest("a.cell");
-    if (!cell || !ARROWS[event.key]) return;
-    event.preventDefault();
-    move(cell, ...ARROWS[event.key]);
-  });
-  for (const kind of ["focusin", "mouseover"]) {
-    table.addEventListener(kind, (event) => {
-      const cell = event.target.closest("a.cell");
-      if (cell) read(cell);
-    });
-  }
+  const rove = Roving(table, document.getElementById("readout"));
   table.addEventListener("click", (event) => {
     const cell = event.target.closest("a.cell");
     if (cell) Page.visit(cell.getAttribute("href").slice(1), Number(cell.dataset.case));
@@ -96,6 +54,5 @@ const Matrix = (() => {
     apply();
   });
   document.getElementById("filters").hidden = false;
-  rove();
   return { apply };
 })();

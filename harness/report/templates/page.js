@@ -8,7 +8,7 @@ const Page = (() => {
 
   function show(element) {
     const draw = pending.get(element) || drawn.get(element);
-    if (!draw || element.closest("details:not([open]), [hidden]")) return; // a folded one is drawn when it unfolds
+    if (!draw || !window.Plotly || element.closest("details:not([open]), [hidden]")) return; // a folded one is drawn when it unfolds
     draw();
     pending.delete(element);
     drawn.set(element, draw);
@@ -22,7 +22,7 @@ const Page = (() => {
   }, { rootMargin: "400px" });
   function later(element, draw) {
     pending.set(element, draw);
-    watcher.observe(element);
+    Loaded.then(() => watcher.observe(element));
   }
 
   for (const element of document.querySelectorAll("figure[data-figure]")) {
@@ -132,6 +132,5 @@ const Page = (() => {
   all.hidden = !folds.length;
   relabel();
 
-  root.dataset.ready = "true";
   return { visit };
 })();

@@ -36,17 +36,25 @@ const Planes = (() => {
   }
   const rms = (values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
   const range = (values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const round = (v) => Number(v.toPrecision(2)).toString();
+  const round = (v) => Number(v.toPrecision(2)).toString().replace("-", "−");
 
+  /* What the colours of one picture mean: their two ends. */
+  function scale(low, high) {
+    const bar = document.createElement("div");
+    bar.className = "ramp";
+    bar.style.setProperty("--ramp", STOPS.map((stop) => `rgb(${stop})`).join());
+    bar.append(...[low, high].map((end) => Object.assign(document.createElement("span"), { textContent: round(end) })));
+    return bar;
+  }
   function figure(label, values, shape, low, high, caption) {
     const element = document.createElement("figure"), text = document.createElement("figcaption");
     const canvas = document.createElement("canvas");
-    text.textContent = `${label}. ${caption}`;
+    text.textContent = `${label}${caption}.`;
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", text.textContent);
+    canvas.setAttribute("aria-label", `${text.textContent} Colours from ${round(low)} to ${round(high)}.`);
     if (values) paint(canvas, values, shape, low, high);
     else { canvas.width = shape[1]; canvas.height = shape[0]; }
-    element.append(canvas, text);
+    element.append(canvas, ...(values ? [scale(low, high)] : []), text);
     return element;
   }
 
@@ -66,16 +74,16 @@ const Planes = (() => {
     }
     const truth = decode(picture.truth[at][when]), pred = decode(picture.prediction[at][when]);
     const [low, high] = truth ? range(truth) : [0, 1];
-    grid.append(figure("Truth", truth, picture.shape, low, high, `${round(low)} to ${round(high)}`));
+    grid.append(figure("Truth", truth, picture.shape, low, high, ""));
     if (!pred || !truth) {
-      grid.append(figure("Prediction", null, picture.shape, 0, 1, "Not finite."));
+      grid.append(figure("Prediction", null, picture.shape, 0, 1, ": not finite"));
       return grid;
     }
     const [bottom, top] = range(pred), span = own.checked ? [bottom, top] : [low, high];
     const beyond = bottom < low - 0.5 * (high - low) || top > high + 0.5 * (high - low);
-    grid.append(figure("Prediction", pred, picture.shape, span[0], span[1], `${round(bottom)} to ${round(top)}${beyond && !own.checked ? ", beyond the truth’s colours" : ""}`));
+    grid.append(figure("Prediction", pred, picture.shape, span[0], span[1], `: ${round(bottom)} to ${round(top)}${beyond && !own.checked ? ", beyond the truth’s colours" : ""}`));
     const error = pred.map((v, i) => v - truth[i]), worst = Math.max(...range(error).map(Math.abs));
-    grid.append(figure("Error", error, picture.shape, -worst, worst, `rms ${round(rms(error))}, colours ± ${round(worst)}`));
+    grid.append(figure("Error", error, picture.shape, -worst, worst, `: rms ${round(rms(error))}`));
     return grid;
   }
   function redraw() {

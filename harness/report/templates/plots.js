@@ -13,12 +13,13 @@ const plain = (text) =>
 const figures = (value) => (value === null || value === undefined ? "not finite" : Number(value.toPrecision(3)).toString());
 
 const Plots = (() => {
+  const FEW = 8; // steps that are worth a mark each
   const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
   function axis(title, more) {
     return Object.assign({
       title: { text: title, standoff: 8 }, gridcolor: Theme.color("--grid"), linecolor: Theme.color("--rule"),
-      zeroline: false, ticks: "outside", ticklen: 4, tickcolor: Theme.color("--rule"), automargin: true,
+      zeroline: false, exponentformat: "e", ticks: "outside", ticklen: 4, tickcolor: Theme.color("--rule"), automargin: true,
     }, more);
   }
   function layout(more) {
@@ -31,12 +32,11 @@ const Plots = (() => {
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11.5 } },
     }, more);
   }
-  /* Few decades read best as plain numbers, many as powers of ten. */
+  /* Plain numbers, since Plotly's powers of ten are of another size; in a few decades 2 and 5 as well. */
   function logAxis(values) {
     const positive = values.filter((value) => value > 0);
     const low = Math.min(...positive), high = Math.max(...positive);
-    if (!positive.length || high / low > 3e3) return { type: "log", exponentformat: "power" };
-    return { type: "log", dtick: "D2", tickformat: low < 1e-3 ? "~e" : "~g" };
+    return { type: "log", tickformat: "~g", ...(high / low > 3e3 ? { nticks: 5 } : { dtick: "D2" }) };
   }
   const judgedAxis = (figure) => (figure.log
     ? logAxis(figure.lines.flatMap((line) => [line.figure, ...(line.y || []), ...[line.limit].flat()]))
@@ -51,22 +51,30 @@ const Plots = (() => {
   }
   function note(line) {
     const where = line.where ? " in " + plain(line.where) : "";
-    const at = line.diverged !== null ? `not finite from step ${line.diverged}`
+    const at = line.diverged !== null ? `the rollout is not finite from step ${line.diverged} on`
+      : line.figure === null ? `the figure is not finite${line.step === null ? "" : " at step " + line.step}, the rollout is`
       : `worst ${figures(line.figure)}${line.step === null ? "" : " at step " + line.step}${where}`;
     return `<b>${name(line)}</b>, ${plain(line.outcome)}<br>${at}, ${figures(line.margin)} × limit`;
   }
 
-  /* Where both ends of a band are finite; on a logarithmic axis an end at zero lies below the picture. */
+  /* Where both ends of a band are finite; on a logarithmic axis a low end at zero lies below the picture,
+     and a high end at zero parts the band. */
   function shading(band, steps, log, color, group) {
-    const x = [], low = [], high = [];
+    const x = [], y = [];
+    let part = [];
     const floor = Math.min(...[...band.low, ...band.high, ...band.median].filter((value) => value > 0));
+    const close = () => {
+      const back = part.slice().reverse();
+      if (part.length) x.push(...part.map((p) => p[0]), ...back.map((p) => p[0]), null);
+      if (part.length) y.push(...part.map((p) => p[2]), ...back.map((p) => p[1]), null);
+      part = [];
+    };
     for (let i = 0; i < steps.length && band.high[i] !== null && band.low[i] !== null; i++) {
-      if (log && !(band.high[i] > 0)) continue;
-      x.push(steps[i]);
-      low.push(log ? Math.max(band.low[i], floor) : band.low[i]);
-      high.push(band.high[i]);
+      if (log && !(band.high[i] > 0)) close();
+      else part.push([steps[i], log ? Math.max(band.low[i], floor) : band.low[i], band.high[i]]);
     }
-    return { x: [...x, ...x.slice().reverse()], y: [...high, ...low.reverse()], mode: "lines", fill: "toself", fillcolor: color + "24", line: { width: 0 }, legendgroup: group, showlegend: false, hoverinfo: "skip" };
+    close();
+    return { x, y, mode: "lines", fill: "toself", fillcolor: color + "24", line: { width: 0 }, legendgroup: group, showlegend: false, hoverinfo: "skip" };
   }
 
   function limits(figure, traces) {
@@ -77,7 +85,7 @@ const Plots = (() => {
     const low = rows.map((row) => Math.min(...row)), high = rows.map((row) => Math.max(...row));
     const line = { color: Theme.color("--ink"), width: 1.6, dash: "dash" };
     const spread = high.some((value, index) => value > low[index] * 1.001);
-    traces.push({ x: steps, y: high, mode: "lines", line, name: spread ? "limit (highest and lowest)" : "limit", legendgroup: "limit", hovertemplate: "limit %{y:.3g}<extra></extra>" });
+    traces.push({ x: steps, y: high, mode: "lines", line, name: spread ? "limit (highest and lowest)" : figure.log && !Math.max(...high) ? "limit 0, below the picture" : "limit", legendgroup: "limit", hovertemplate: "limit %{y:.3g}<extra></extra>" });
     if (spread) traces.push({ x: steps, y: low, mode: "lines", line: { ...line, width: 0.9 }, legendgroup: "limit", showlegend: false, hovertemplate: "lowest limit %{y:.3g}<extra></extra>" });
   }
 
@@ -87,25 +95,25 @@ const Plots = (() => {
       const lines = figure.lines.filter((line) => line.y && line.model === index);
       if (!lines.length) return;
       const color = Theme.model(index), group = "m" + index, top = worst(lines);
+      // A figure that is measured at a few steps only is nothing in between.
+      const mode = figure.x.some((steps) => steps.length <= FEW) ? "lines+markers" : "lines";
       for (const line of lines) {
         const steps = figure.x[line.x], loud = focus === name(line);
         traces.push({
-          x: steps, y: line.y, mode: "lines", legendgroup: group, showlegend: false, opacity: loud ? 1 : line === top ? 0.75 : 0.38,
+          x: steps, y: line.y, mode, marker: { size: 4 }, legendgroup: group, showlegend: false, opacity: loud ? 1 : line === top ? 0.75 : 0.38,
           line: { color: loud ? Theme.color("--ink") : color, width: loud ? 2.4 : 1 }, hovertemplate: `step %{x}: %{y:.3g}<br>${note(line)}${line === top ? "<br>the model’s worst" : ""}<extra></extra>`,
         });
-        if (line.diverged !== null) {
-          const last = line.y.reduce((found, value, at) => (value === null ? found : at), -1);
-          if (last >= 0) traces.push({ x: [steps[last]], y: [line.y[last]], mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: "x-thin", size: 9, line: { color, width: 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
-        }
+        const ends = steps.map((_, at) => at).filter((at) => line.y[at] !== null && line.y[at + 1] === null);
+        if (ends.length) traces.push({ x: ends.map((at) => steps[at]), y: ends.map((at) => line.y[at]), mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: line.diverged === null ? "circle-open" : "x-thin", size: line.diverged === null ? 7 : 9, color, line: { color, width: line.diverged === null ? 1 : 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
       }
       for (const band of figure.bands.filter((b) => b.model === index)) {
         const steps = figure.x[band.x], about = `${plain(model)}, median; shaded: ${plain(band.label)}`;
         traces.unshift(shading(band, steps, figure.log, color, group));
-        traces.push({ x: steps, y: band.median, mode: "lines", legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
+        traces.push({ x: steps, y: band.median, mode, marker: { size: 7 }, legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
       }
     });
     limits(figure, traces);
-    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
+    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(figure.unit, judgedAxis(figure)) }) };
   }
 
   function points(figure, focus) {
@@ -118,7 +126,7 @@ const Plots = (() => {
       const color = Theme.model(index), shift = DATA.models.length > 1 ? (index / (DATA.models.length - 1) - 0.5) * 0.3 : 0;
       const x = lines.map((line) => place(line) + shift);
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
-      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", legendgroup: "m" + index, showlegend: false, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
+      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", name: "its baseline", legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
       traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
     });
     const limit = { x: [], y: [] };
@@ -129,12 +137,16 @@ const Plots = (() => {
     traces.push({ ...limit, mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
     const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
     const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
-    return { traces, layout: layout({ xaxis: x, yaxis: axis(plain(figure.unit), judgedAxis(figure)) }) };
+    return { traces, layout: layout({ xaxis: x, yaxis: axis(figure.unit, judgedAxis(figure)) }) };
   }
 
   function draw(element, made) {
+    if (!window.Plotly) return; // not unpacked yet, or never
     if (document.documentElement.classList.contains("printing")) {
-      Object.assign(made.layout, { width: element.clientWidth, height: element.clientHeight });
+      // Plotly makes room for a legend only after the paper is drawn; a narrow plot has none to spare,
+      // and the models' colours stand above it.
+      const width = element.clientWidth, showlegend = width > 400, t = showlegend ? 42 : 10;
+      Object.assign(made.layout, { width, height: element.clientHeight, showlegend, margin: { ...made.layout.margin, t } });
     }
     Plotly.react(element, made.traces, made.layout, CONFIG);
     element.dataset.drawn = "true";

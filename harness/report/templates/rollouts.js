@@ -22,7 +22,7 @@ const RolloutPlots = (() => {
       traces.push({ ...common, y: flow.spectra.truth[at][index], showlegend: false, line: { color, width: 1.1, dash: "dot" }, hovertemplate: `truth, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
       traces.push({ ...common, y: flow.spectra.prediction[at][index], name: "step " + step, line: { color, width: 2.2 }, hovertemplate: `prediction, step ${step}<br>k %{x}: %{y:.2e}<extra></extra>` });
     });
-    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2", tickformat: "~g" }), yaxis: axis("E(k<sub>⊥</sub>)", { type: "log", exponentformat: "power", dtick: 1 }) }) };
+    return { traces, layout: layout({ xaxis: axis("k<sub>⊥</sub>  (solid: prediction, dotted: truth)", { type: "log", dtick: "D2", tickformat: "~g" }), yaxis: axis("E(k<sub>⊥</sub>)", { type: "log", tickformat: "~g", nticks: 5 }) }) };
   }
 
   function realisations(window_, channel) {
@@ -31,7 +31,7 @@ const RolloutPlots = (() => {
       const text = plain(line.name);
       traces.push({ x: window_.x, y: line.rows[at], mode: "lines", name: text, line: { color: Theme.model(index), width: index ? 2 : 4, dash: DASHES[index % DASHES.length] }, opacity: index ? 1 : 0.55, hovertemplate: `${text}<br>step %{x}: %{y:.4g}<extra></extra>` });
     });
-    const y = { type: "log", exponentformat: "power" };
+    const y = { type: "log", tickformat: "~g", nticks: 8 };
     return { traces, layout: layout({ xaxis: axis("step"), yaxis: axis(`var ${plain(channel)}(t) / var ${plain(channel)}(0)`, y) }) };
   }
 
@@ -43,7 +43,7 @@ const RolloutPlots = (() => {
       const text = `${plain(curve.model)} ${plain(curve.label)}`;
       return { x: curve.x, y: curve.y, mode: "lines", name: plain(curve.model), legendgroup: "m" + model, showlegend: first, opacity: 0.6, line: { color: Theme.model(model), width: 1.4 }, hovertemplate: `<b>${text}</b><br>step %{x}: %{y:.2e}<extra></extra>` };
     });
-    return { traces, layout: layout({ xaxis: axis("step"), yaxis: axis("δ = rms(u<sub>64</sub> − u<sub>32</sub>) / rms fluctuation", { type: "log", exponentformat: "power" }) }) };
+    return { traces, layout: layout({ xaxis: axis("step"), yaxis: axis("δ = rms(u<sub>64</sub> − u<sub>32</sub>) / rms fluctuation", { type: "log", tickformat: "~g", nticks: 5 }) }) };
   }
   return { growth, spectra, realisations, distances };
 })();

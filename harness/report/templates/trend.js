@@ -14,11 +14,15 @@
     const values = line.each.flat().filter((value) => value > 0);
     const log = line.limit > 0 && values.length > 0;
     const wide = Math.max(1, ...values) / Math.min(1, ...values) > 3e3;
-    const ticks = wide ? { exponentformat: "power" } : { dtick: "D2", tickformat: "~g" };
+    const ticks = { tickformat: "~g", ...(wide ? { nticks: 5 } : { dtick: "D2" }) };
     const bare = Plots.judged({ kind: "points", unit: line.title, log: false, lines: [] }).layout;
     const short = (label) => plain(label.length > 18 ? "…" + label.slice(-17) : label);
+    // As many labels as fit side by side, the first and the last among them.
+    const fit = Math.max(2, Math.floor(46 / Math.max(...DATA.stops.map((label) => Math.min(18, label.length)), 4)));
+    const every = Math.max(1, Math.ceil((runs.length - 1) / (fit - 1)));
+    const shown = runs.filter((run) => run === runs.length - 1 || (run % every === 0 && run + every / 2 < runs.length - 1));
     return { traces, layout: { ...bare,
-      xaxis: { ...bare.xaxis, tickvals: runs, ticktext: DATA.stops.map(short), range: [-0.3, runs.length - 0.7], nticks: 8 },
+      xaxis: { ...bare.xaxis, tickvals: shown, ticktext: shown.map((run) => short(DATA.stops[run])), tickangle: 0, ticklabeloverflow: "allow", range: [-0.3, runs.length - 0.7] },
       yaxis: { ...bare.yaxis, ...(log ? { type: "log", ...ticks } : { rangemode: "tozero" }) } } };
   }
   for (const element of document.querySelectorAll("figure[data-line]")) {
