@@ -26,7 +26,9 @@ def test_intermittency(record, criterion, ensemble, judge, note):
     From structure functions S_p(l) = <|u(x + l) - u(x)|^p> of every field, for l along and across
     the local magnetic field.  Kurtosis: S_4 / S_2^2 at the smallest separation.  Scaling: zeta_4 /
     zeta_2, the slope of ln S_4 on ln S_2, which is 2 without intermittency.  Skewness: that of ln
-    rho over the cells with rho > 0.
+    rho over the cells with rho > 0.  What is caught is too much of it rather than too little: single
+    frames come so near to Gaussian increments that W allows them.  Of frames of the embedded truth
+    given random phases, 4 % break kurtosis, 13 % scaling and 2 % skewness.
 
     Sources: She and Leveque 1994, Phys. Rev. Lett. 72, 336; Schekochihin, arXiv 2010.00699.
     """
