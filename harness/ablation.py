@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
-from harness.diagnostics.series import basin, ln_activity, ln_variance
+from harness.diagnostics.series import basin, ln_activity
 from harness.diagnostics.structure import growth_rate
 from harness.record import Record
-from harness.statistics import Width, departure, population_figures
+from harness.statistics import Ensemble, departure, population_figures
 from harness.truth.window import Window
 
 
@@ -119,8 +119,8 @@ REDUCE: Mapping[str, Callable[[Sequence[float]], float]] = {
 RATIOS = ("step1", "div_b", "slowest", "fastest")
 
 
-def figures(record: Record, width: Width, window: Window) -> Figures:
-    """The figures of one rollout; width: W of ln var, from the truth's own simulations."""
+def figures(record: Record, ensemble: Ensemble, window: Window) -> Figures:
+    """The figures of one rollout; ensemble: the truth of all simulations with its parameters."""
     pred, truth = record.pred, record.truth
     variance = pred["variance"].values
     rate = growth_rate(variance)
@@ -132,7 +132,7 @@ def figures(record: Record, width: Width, window: Window) -> Figures:
         window=window.index,
         rate=rate.rate,
         channel=str(pred["channel"].values[rate.channel]),
-        survival=survival(record, width),
+        survival=survival(record, ensemble),
         step1=float(record.data["vrmse_seed"].sel(step=1)),
         div_b=float(pred["div_b_spectral"].sel(step=last)) if magnetic else None,
         slowest=float(pace[-1].min()) if len(pace) else np.nan,
@@ -141,13 +141,13 @@ def figures(record: Record, width: Width, window: Window) -> Figures:
     )
 
 
-def survival(record: Record, width: Width) -> float:
+def survival(record: Record, ensemble: Ensemble) -> float:
     """First step at which |d ln var| <= W fails in any channel; infinite if it holds throughout.
 
     What is not finite fails.
     """
-    departed = departure(record, ln_variance).sel(step=slice(1, None))
-    kept: xr.DataArray = abs(departed) <= width.value
+    departed = departure(record, ensemble.ln_variance).sel(step=slice(1, None))
+    kept: xr.DataArray = abs(departed) <= ensemble.width(ensemble.ln_variance).value
     failed = ~kept.all("channel")
     steps = failed["step"].values[failed.values]
     return float(steps[0]) if len(steps) else inf

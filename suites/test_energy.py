@@ -34,11 +34,12 @@ STATISTICS = {
 def test_energy_budget(record, criterion, ensemble, judge, note):
     """Velocity and magnetic field share energy, and are correlated, as in the truth.
 
-    With b = dB / sqrt(<rho>).  Ratio: fluctuating magnetic over kinetic energy.  Residual: sigma_r =
-    <v^2 - b^2> / <v^2 + b^2>.  Cross helicity: sigma_c = 2 <v.b> / <v^2 + b^2>, compared as artanh
-    sigma_c = ln(E+/E-) / 2.  Elsasser: E+- = <|v +- b|^2> / 4.  Cross helicity is an invariant of
-    ideal MHD, so the frames of one simulation do not say how far simulations differ: with no other,
-    it is recorded and not judged.
+    With b = dB / sqrt(<rho>) and v without its mean.  Ratio: fluctuating magnetic over kinetic energy,
+    <dB^2> / <rho v^2>, with the mean of v.  Residual: sigma_r = <v^2 - b^2> / <v^2 + b^2>.  Cross
+    helicity: sigma_c = 2 <v.b> / <v^2 + b^2>, compared as artanh sigma_c = ln(E+/E-) / 2.  Elsasser:
+    E+- = <|v +- b|^2> / 4.  Cross helicity, an invariant of ideal MHD, changes little within one
+    simulation, whose frames do not say how far simulations differ: with no other, it is recorded and
+    not judged.
 
     Sources: Schekochihin, arXiv 2010.00699; Elsasser 1950, Phys. Rev. 79, 183.
     """

@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from harness.diagnostics.series import (
-    ln_activity,
-    ln_variance,
-    ln_variance_of_whole_velocity,
-)
+from harness.diagnostics.series import ln_activity, ln_variance
 from harness.diagnostics.structure import growth_rate, onset
 from harness.jobs import rollout
 from harness.properties import property_test
@@ -30,13 +26,12 @@ def test_bounded_rollout(record, ensemble, judge, note):
     note["lambda_channel"] = str(channels[growth.channel])
     for channel, step in zip(channels, onset(variance), strict=True):
         note[f"onset_{channel}"] = None if step is None else float(step)
-    judged = ln_variance
     if ensemble.single:
-        judged = ln_variance_of_whole_velocity
         velocity = record.data["field"] == "velocity"
         apart = np.abs(departure(record, ln_variance)).where(velocity, drop=True)
         for channel in apart["channel"].values:
             note[f"d_ln_var_{channel}"] = float(apart.sel(channel=channel).max(skipna=False))
+    judged = ensemble.ln_variance
     judge(departure(record, judged), ensemble.width(judged), "|d ln var|")
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 
 from harness.diagnostics.errors import CONVENTIONS
-from harness.diagnostics.series import ln_variance
 from harness.diagnostics.structure import growth_rate
 from harness.jobs import rollout
 from harness.properties import property_test
@@ -65,8 +64,10 @@ def test_survival(records, physics, note):
     """
 
     def end(case, record):
-        width = physics.ensemble(case).width(ln_variance).value
-        margin = (np.abs(departure(record, ln_variance)) / width).max("channel", skipna=False)[1:]
+        ensemble = physics.ensemble(case)
+        width = ensemble.width(ensemble.ln_variance).value
+        apart = np.abs(departure(record, ensemble.ln_variance))
+        margin = (apart / width).max("channel", skipna=False)[1:]
         return first_violation(margin["step"].values, margin.values, np.ones(len(margin)))
 
     ends = by_simulation(records, end)

@@ -15,21 +15,26 @@ from typer.testing import CliRunner
 from harness.ablation import Figures, arm, survival
 from harness.cli import app
 from harness.record import Record
-from harness.statistics import Width
+from harness.statistics import Ensemble
 from tests import toy
 
 
-def record(growth: np.ndarray) -> Record:
-    """Truth with unit variances; a prediction whose ln var is `growth`, (step, channel)."""
-    variance = np.stack([np.ones_like(growth), np.exp(growth)])
+def record(growth: np.ndarray, truth: np.ndarray | float = 1.0) -> Record:
+    """A prediction whose ln var is `growth`, (step, channel), of rho and v; variances of truth."""
+    variance = np.stack([np.broadcast_to(truth, growth.shape), np.exp(growth)])
+    fields = ["density", "velocity", "velocity"][: growth.shape[1]]
+    channels = {"channel": ["rho", "v_x", "v_y"][: len(fields)], "field": ("channel", fields)}
     data = xr.Dataset(
         {"variance": (("side", "step", "channel"), variance)},
-        coords={"step": np.arange(len(growth)), "channel": ["a", "b"]},
+        coords={"step": np.arange(len(growth)), **channels},
     )
     return Record("key", data)
 
 
-WIDTH = Width(xr.DataArray([1.0, 2.0], dims="channel", coords={"channel": ["a", "b"]}), 9, 3)
+def kin(*ranges: float) -> Ensemble:
+    """Two simulations whose ln var differ by `ranges`, channel by channel."""
+    spread = np.exp([np.zeros(len(ranges)), ranges])
+    return Ensemble(tuple(record(np.zeros((1, len(ranges))), variance[None]) for variance in spread))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,15 @@ WIDTH = Width(xr.DataArray([1.0, 2.0], dims="channel", coords={"channel": ["a", 
     ],
 )
 def test_survival_is_the_first_step_outside_the_width(a, b, expected):
-    assert survival(record(np.array([a, b]).T), WIDTH) == expected
+    assert survival(record(np.array([a, b]).T), kin(0.8, 1.6)) == expected
+
+
+@pytest.mark.parametrize(("simulations", "expected"), [(1, inf), (2, 1)])
+def test_within_one_simulation_the_whole_velocity_survives(simulations: int, expected: float) -> None:
+    """As `bounded_rollout` judges it: components alone vary too little there to be judged."""
+    frames = record(np.zeros((2, 3)), np.array([[1, 1, 1], [1, 1.1, 1.1]]))
+    turned = record(np.log([[1, 1, 1], [1, 1.3, 0.7]]))
+    assert survival(turned, Ensemble((frames,) * simulations)) == expected
 
 
 def rolled(simulation: str, window: int, **changes: float) -> Figures:

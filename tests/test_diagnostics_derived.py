@@ -172,7 +172,14 @@ class TestSpectra:
 class TestMagnetic:
     @pytest.mark.parametrize(
         ("guide", "axes"),
-        [((1, 0, 0), (1, 2)), ((0.3, -0.9, 0.2), (0, 2)), ((0, 0.1, 5), (0, 1)), ((0, 1), (0,))],
+        [
+            ((1, 0, 0), (1, 2)),
+            ((0.3, -0.9, 0.2), (0, 2)),
+            ((0, 0.1, 5), (0, 1)),
+            ((0, 1), (0,)),
+            ((0, 0, 0), (1, 2)),
+            ((0, 0), (0, 1)),
+        ],
     )
     def test_axes_across_the_guide_field(self, guide, axes):
         assert magnetic.across_axes(guide) == axes

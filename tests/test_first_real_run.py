@@ -118,4 +118,4 @@ def test_a_run_is_compared_with_what_was_published(pytester: pytest.Pytester) ->
     code, said = compare("fno-mini", "published:walrus-pt")
     assert code == 2
     assert "fno-mini has simulated, walrus-pt has mhd64-early, mhd64-paper" in said
-    assert "judge both under one protocol" in said
+    assert "judge both under one of them" in said

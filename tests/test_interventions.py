@@ -383,6 +383,12 @@ def test_a_broken_cell_stays_where_it_is_and_stays_broken(name: str, window: Win
     [
         ("divfree", setting(8, 8, 8, boundary="wall"), "needs a periodic box, the data have wall"),
         ("lowpass", setting(8, 8, 8, boundary="open"), "needs a periodic box, the data have open"),
+        (
+            "restore",
+            setting(8, 8, 8, boundary="open"),
+            "mean density, which a box with boundaries open",
+        ),
+        ("restore", setting(8, 8, 8, boundary="wall"), "mean magnetic_field, which a box with .* wall"),
         ("notch", setting(8, 8, 6), r"axes of a multiple of 4 cells, got \(8, 8, 6\)"),
         ("clamp", setting(8, 8, 8, frames=1), "2 input frames or more"),
         ("noise", setting(8, 8, 8, seed=None), "the draw holds none"),

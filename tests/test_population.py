@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
+import xarray as xr
 
 from harness.paths import ROOT
+from harness.record import Record
 from harness.results import TestResult
+from harness.statistics import Ensemble
 from harness.statistics.survival import first_violation
 from tests.conftest import Toy
 
@@ -43,3 +50,30 @@ def test_population_figures_are_those_of_the_cases(toy_bench: Toy) -> None:
         assert typical.values["median"] == np.median(means)
         assert typical.values["coverage"] == 1 - 2.0 ** (1 - len(means))
         assert typical.outcome == "recorded"
+
+
+def variances(truth: list[list[float]], pred: list[list[float]]) -> Record:
+    """A record of the variances of v_x and v_y, step by step."""
+    channels = {"channel": ["v_x", "v_y"], "field": ("channel", ["velocity"] * 2)}
+    data = xr.Dataset(
+        {"variance": (("side", "step", "channel"), np.array([truth, pred]))},
+        coords={"step": np.arange(len(truth)), **channels},
+    )
+    return Record("", data)
+
+
+@pytest.mark.parametrize(("simulations", "expected"), [(1, "lasts"), (2, "1")])
+def test_survival_means_what_bounded_rollout_judges(simulations: int, expected: str) -> None:
+    """With one simulation that is the whole velocity, not its components."""
+    spec = importlib.util.spec_from_file_location("suite", ROOT / "suites" / "test_population.py")
+    assert spec is not None and spec.loader is not None
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    kin = Ensemble((variances([[1, 1], [1.1, 1.1]], [[1, 1], [1, 1]]),) * simulations)
+    record = variances([[1, 1], [1, 1]], [[1, 1], [1.3, 0.7]])
+    window = SimpleNamespace(steps=1, simulation=SimpleNamespace(name="s0"))
+    note: dict[str, object] = {}
+    suite.test_survival(
+        [(SimpleNamespace(window=window), record)], SimpleNamespace(ensemble=lambda case: kin), note
+    )
+    assert note["s0"] == expected

@@ -61,6 +61,9 @@ def test_the_sign_test_counts_signs() -> None:
     assert sign_test([1.0] * 6) == smallest_p(6) == 0.03125
     assert sign_test([math.inf, 2, -1, 0]) == stats.binomtest(2, 3).pvalue
     assert sign_test([0.0, 0.0]) == 1.0
+    # two rollouts that both end at once have rates whose difference is no number, and no sign
+    assert sign_test([math.nan] * 8) == 1.0
+    assert sign_test([math.nan, 2, -1, 3]) == stats.binomtest(2, 3).pvalue
 
 
 def test_whether_any_decision_can_be_reached_is_known_beforehand() -> None:

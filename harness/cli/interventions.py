@@ -132,16 +132,15 @@ def _figures(engine: Engine, plan: Plan, spec: ModelSpec) -> list[Figures]:
     """The figures of one arm on every window, from the store or rolled now."""
     from harness import jobs
     from harness.ablation import figures
-    from harness.diagnostics.series import ln_variance
     from harness.statistics import Ensemble
 
     (recipe,) = plan.protocols
     found = []
     for window in plan.windows[recipe.name]:
         kin = plan.kin(recipe.name, window.simulation)
-        width = Ensemble(tuple(engine.record(jobs.truth_job(s)) for s in kin)).width(ln_variance)
+        ensemble = Ensemble(tuple(engine.record(jobs.truth_job(s)) for s in kin))
         job = jobs.bind(jobs.rollout(), spec, window, plan.options.precision, plan.options.seeded)
-        found.append(figures(engine.record(job), width, window))
+        found.append(figures(engine.record(job), ensemble, window))
     return found
 
 

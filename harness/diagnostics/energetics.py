@@ -1,10 +1,11 @@
 """The balance of magnetic and kinetic energy, and how velocity and magnetic field are correlated.
 
 Energies are means over the box.  b = dB / sqrt(rho0) is the fluctuation of the magnetic field in
-units of velocity, rho0 the mean density; v stands for the fluctuation of the velocity, so that no
-figure depends on the frame of reference.  A mean density of zero or less has no b: its figures are
-not finite.  See Biskamp, Magnetohydrodynamic Turbulence (2003); Bruno & Carbone, Living Rev. Solar
-Phys. 10, 2 (2013).
+units of velocity, rho0 the mean density; v stands for the fluctuation of the velocity.  So sigma_r,
+sigma_c and E+- depend on no frame of reference, and weigh no cell by its density; the ratios E_B / E_K
+take the kinetic energy <rho v^2> / 2 as it is, mean flow and density included.  A mean density of zero
+or less has no b: its figures are not finite.  See Biskamp, Magnetohydrodynamic Turbulence (2003);
+Bruno & Carbone, Living Rev. Solar Phys. 10, 2 (2013).
 """
 
 from __future__ import annotations

@@ -90,8 +90,12 @@ def _contracted_square(field: Sequence[Tensor], factors: Sequence[Tensor]) -> Te
 def across_axes(guide: Sequence[float]) -> tuple[int, ...]:
     """The grid axes other than the one nearest to the guide field, in order.
 
-    For a guide field along x in 3D: (1, 2), the y and z axes.
+    For a guide field along x in 3D: (1, 2), the y and z axes.  The last two where it is zero and no
+    axis differs from another.  Of a guide field that lies along no axis the components across it are
+    not those of the grid, and what is told of them is of the grid's.
     """
+    if not np.any(guide):
+        return tuple(range(len(guide)))[-2:]
     nearest = int(np.argmax(np.abs(guide)))
     return tuple(axis for axis in range(len(guide)) if axis != nearest)
 

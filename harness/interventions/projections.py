@@ -68,8 +68,21 @@ def _project(setting: Setting, name: str, field: str) -> Change:
 
 
 def restore(setting: Setting) -> Change:
-    """Mass and mean magnetic field go back to their values in the last input frame."""
-    parts = [setting.layout.slice(f) for f in ("density", "magnetic_field") if f in setting.layout]
+    """Mass and mean magnetic field go back to their values in the last input frame.
+
+    Raises ValueError for a box that conserves them not: mass passes an open boundary, and flux any but
+    a periodic one.
+    """
+    boundaries, parts = setting.window.simulation.boundaries, []
+    for name, closed in (("density", {"periodic", "wall"}), ("magnetic_field", {"periodic"})):
+        if name not in setting.layout:
+            continue
+        if not set(boundaries) <= closed:
+            raise ValueError(
+                f"the intervention 'restore' puts back the mean {name}, which a box with boundaries "
+                f"{', '.join(boundaries)} does not conserve"
+            )
+        parts.append(setting.layout.slice(name))
 
     def mean(field: Tensor) -> Tensor:
         return field.double().mean(setting.axes, keepdim=True)

@@ -8,23 +8,25 @@ from harness.truth.window import Window
 
 
 def guide_field(window: Window, frames: Frames) -> tuple[float, ...]:
-    """Mean magnetic field of the truth's frame at step 0; zero where there is none."""
+    """Mean magnetic field of the truth's frame at step 0; exactly zero where there is none.
+
+    A mean below 1e-3 of the field's rms is none: that of a field without net flux is what rounding
+    left, and its direction means nothing.
+    """
     layout = window.simulation.layout
     if "magnetic_field" not in layout:
         return (0.0,) * layout.spatial
-    first = frames.read(window.frame(0))[layout.slice("magnetic_field")]
-    return tuple(first.double().flatten(1).mean(1).tolist())
+    first = frames.read(window.frame(0))[layout.slice("magnetic_field")].double().flatten(1)
+    guide, strength = first.mean(1), first.square().sum(0).mean().sqrt()
+    if guide.norm() <= symmetry.ALIGNED * strength:
+        return (0.0,) * layout.spatial
+    return tuple(guide.tolist())
 
 
 def symmetries(window: Window, frames: Frames) -> symmetry.Group:
     """The symmetries of a window's box about its guide field."""
-    simulation, guide, strength = window.simulation, None, 1.0
-    if "magnetic_field" in simulation.layout:
-        guide = guide_field(window, frames)
-        field = frames.read(window.frame(0))[simulation.layout.slice("magnetic_field")]
-        strength = float(field.double().square().sum(0).mean().sqrt())
-    shape, spacing = simulation.shape, simulation.spacing
-    return symmetry.group(shape, spacing, simulation.boundaries, guide, strength)
+    simulation, guide = window.simulation, guide_field(window, frames)
+    return symmetry.group(simulation.shape, simulation.spacing, simulation.boundaries, guide)
 
 
 def turn(family: str, window: Window, frames: Frames) -> symmetry.Symmetry:

@@ -167,11 +167,7 @@ def _require(declaration: Property, case: Case, physics: Session, simulation: Si
     if lacking := sorted(declaration.needs - simulation.offers):
         fields = [name for name in lacking if name not in BOUNDARIES]
         because = [f"the data has no {', '.join(fields)}"] if fields else []
-        because += [
-            f"the box is not {name} (boundaries {', '.join(simulation.boundaries)})"
-            for name in lacking
-            if name in BOUNDARIES
-        ]
+        because += [_unlike(name, simulation) for name in lacking if name in BOUNDARIES]
         pytest.skip(f"not applicable: {'; '.join(because)}")
     traits, asked = physics.engine.identity(case.model).traits, declaration.asks[case.criterion]
     if not physics.plan.options.seeded and STOCHASTIC in asked & traits:
@@ -179,6 +175,13 @@ def _require(declaration: Property, case: Case, physics: Session, simulation: Si
     lacking = sorted(asked - traits)
     if lacking:
         pytest.skip(f"not applicable: {case.model.label} lacks the trait {', '.join(lacking)}")
+
+
+def _unlike(name: str, simulation: Simulation) -> str:
+    """Why a box is not periodic, or not closed."""
+    if set(simulation.boundaries) == {"periodic"}:
+        return f"the cells are not cubic (spacing {', '.join(f'{h:g}' for h in simulation.spacing)})"
+    return f"the box is not {name} (boundaries {', '.join(simulation.boundaries)})"
 
 
 def _read(

@@ -112,10 +112,6 @@ class Collector:
         keys = {record.key for record in judged}
         return judged + [r for k, r in sorted(self._read_by_populations.items()) if k not in keys]
 
-    def pytest_unconfigure(self) -> None:
-        """A run that was refused before it began leaves no folder."""
-        _remove_empty(self.folder)
-
     # -- writing -----------------------------------------------------------------------------
 
     def pytest_sessionstart(self) -> None:

@@ -89,20 +89,16 @@ def group(
     shape: Sequence[int],
     spacing: Sequence[float],
     boundaries: Sequence[str],
-    guide: Sequence[float] | None,
-    strength: float = 1.0,
+    guide: Sequence[float],
 ) -> Group:
     """The rotations, reflections and translations of a box.
 
     shape, spacing, boundaries: per axis, as in `Simulation`.  A rotation needs equal axes; along an
     axis that is not periodic nothing is moved, and as walls come with gravity or inflow, rotations
     and reflections are asked of periodic boxes only.
-    guide: mean magnetic field, None without a magnetic field.  strength: rms of the field.
+    guide: mean magnetic field, zero where there is none.
     """
-    spatial = len(shape)
-    b0 = np.zeros(spatial) if guide is None else np.asarray(guide, dtype=float)
-    if np.linalg.norm(b0) <= ALIGNED * strength:
-        b0 = np.zeros(spatial)
+    spatial, b0 = len(shape), np.asarray(guide, dtype=float)
     found: list[Symmetry] = []
     reasons: dict[str, str] = {}
     if all(boundary == "periodic" for boundary in boundaries):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from harness.diagnostics.series import field_spectrum
+from harness.diagnostics.series import field_spectrum, ln_variance, ln_variance_of_whole_velocity
 from harness.diagnostics.spectra import DUST
 from harness.record import Record
 
@@ -55,6 +55,15 @@ class Ensemble:
         helicity, the variance of a single velocity component) are then recorded, not judged.
         """
         return len(self.records) == 1
+
+    @property
+    def ln_variance(self) -> Statistic:
+        """What `bounded_rollout` judges, and survival means: ln var of every channel.
+
+        With a single simulation the whole velocity stands for its components, which vary too little
+        within it.
+        """
+        return ln_variance_of_whole_velocity if self.single else ln_variance
 
     def width(self, statistic: Statistic) -> Width:
         """W_s = 1.25 max |s(u_i) - s(u_j)| over all pairs of truth frames.

@@ -33,12 +33,15 @@ def can_decide(n: int, criteria: int, alpha: float = ALPHA) -> bool:
 
 
 def sign_test(differences: Sequence[float]) -> float:
-    """Two-sided p that positive and negative differences are equally likely; zeros are left out."""
-    signs = np.sign(differences)
-    n = int(np.count_nonzero(signs))
-    if not n:
+    """Two-sided p that positive and negative differences are equally likely.
+
+    Zeros are left out, and so is NaN, the difference of two infinities, which has no sign either.
+    """
+    values = np.asarray(differences, dtype=float)
+    positive, negative = int((values > 0).sum()), int((values < 0).sum())
+    if not positive + negative:
         return 1.0
-    return float(stats.binomtest(int((signs > 0).sum()), n).pvalue)
+    return float(stats.binomtest(positive, positive + negative).pvalue)
 
 
 def holm(p: Sequence[float], alpha: float = ALPHA) -> list[bool]:

@@ -38,8 +38,8 @@ class Protocol:
     n_history: input frames; steps: predicted frames after them.
     fit: `steps` is a maximum; a shorter simulation is predicted as far as it goes.
     fields: names of the fields a simulation must have.
-    inertial_range: first and last shell of k_perp between forcing and dissipation, for slopes;
-        None where none is known.
+    inertial_range: first and last shell of k_perp between forcing and dissipation, or as near to that
+        as the grid allows, for slopes; None where none is known.
     reproduces: the published result, or the purpose, that the recipe stands for.
     """
 

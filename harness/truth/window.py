@@ -11,6 +11,10 @@ from pathlib import Path
 
 from harness.fields import FieldLayout
 
+#: Sides of a cell that are alike to this fraction are equal: coordinates that include both ends of
+#: an axis give (N - 1) / N of its length.
+CUBIC = 0.02
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -43,17 +47,23 @@ class Simulation:
     def offers(self) -> frozenset[str]:
         """What a property may need: the names of the fields, and what the boundaries make true.
 
-        "periodic": Fourier modes and translations mean something.  "closed": nothing leaves the
-        box, for it is periodic or walled along every axis.
+        "periodic": Fourier modes mean something, and one cell is one distance along every axis: the
+        box is periodic and its cells are cubic.  "closed": nothing leaves the box, for it is periodic
+        or walled along every axis.
         """
         kinds = set(self.boundaries)
         return frozenset(
             [
                 *self.layout.names,
-                *(["periodic"] if kinds == {"periodic"} else []),
+                *(["periodic"] if kinds == {"periodic"} and self.cubic else []),
                 *(["closed"] if kinds <= {"periodic", "wall"} else []),
             ]
         )
+
+    @property
+    def cubic(self) -> bool:
+        """Whether cells have equal sides."""
+        return max(self.spacing) <= (1 + CUBIC) * min(self.spacing)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from harness.truth.window import Window
 #: (truth's next frame, departure of the last input frame, layout, step, steps) -> the answer
 Answer = Callable[[Tensor, Tensor, FieldLayout, int, int], Tensor]
 
-#: e-folds per step of the planted growth; turbulence here amplifies errors at about 0.05.
+#: e-folds per step of the planted growth; turbulence here amplifies errors at about 0.03.
 PLANTED = 0.3
 #: Fading of all other departures, per step.
 FADING = 0.5
