@@ -17,9 +17,9 @@ from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
 from harness.judging import judge, kept
+from harness.makers.box import guide_field, symmetries
 from harness.paths import ROOT
 from harness.plugin.fixtures import _unlike
-from harness.probing import guide_field, symmetries
 from harness.record import Record
 from harness.rollout import roll
 from harness.statistics import Ensemble
