@@ -11,13 +11,13 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -102,6 +102,19 @@ class Parts:
     checkpoints: ModuleType
 
 
+@contextmanager
+def _standing_in(modules: dict[str, ModuleType]) -> Iterator[None]:
+    """Modules in the place of others; whatever else is imported meanwhile stays."""
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
 @cache
 def parts() -> Parts:
     """Imported once."""
@@ -115,7 +128,7 @@ def parts() -> Parts:
     }
     (code,) = [c for c in ("".join(cell["source"]) for cell in _cells()) if "def rollout_model(" in c]
     namespace: dict[str, Any] = {"torch": torch}
-    with patch.dict(sys.modules, stand_ins):
+    with _standing_in(stand_ins):
         exec(compile(code, NOTEBOOK, "exec"), namespace)
         strategies, formatters, checkpoints = (
             importlib.import_module(f"walrus.{name}")
