@@ -189,6 +189,23 @@ def test_the_studys_fno_is_read_from_its_state_dict(tmp_path: Path) -> None:
         registry.resolve(["fno-scratch"])
 
 
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        (well_models.STUDY_CONFIG, 18_617_591),  # "18.62 M" in the study's p1/PROVENANCE.md
+        # 4 bytes each are the 1.21 GB that the hub lists for FNO-MHD_64/model.safetensors
+        (well_models.STUDY_CONFIG | {"dim_in": 28, "modes1": 16, "modes2": 16, "modes3": 16,
+                                     "hidden_channels": 128}, 302_131_079),
+    ],
+    ids=["study", "FNO-MHD_64"],
+)  # fmt: skip
+def test_the_published_sizes_are_those_of_the_classes(config: dict[str, Any], parameters: int) -> None:
+    built("FNO", n=8)  # skips without the class
+    with torch.device("meta"):
+        network = model_class("FNO")(**config)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
 class Evil:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
         return exec, ("raise SystemExit('code was run')",)
