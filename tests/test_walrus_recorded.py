@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from harness.stepping import Draw
 from harness.surrogates.walrus import config
-from harness.surrogates.walrus.normalisation import samplewise
+from harness.surrogates.walrus.normalisation import (
+    Normalisation,
+    constant,
+    read_statistics,
+    samplewise,
+)
 from harness.surrogates.walrus.surrogate import arguments, stepper
 from tests import walrus_example as example
 from tests import walrus_recorded as recorded
@@ -20,11 +26,16 @@ RECORD = json.loads(recorded.RECORD.read_text())
 
 
 def frames(
-    tmp_path: Path, n_history: int, draw: Draw = recorded.DRAW, tree: Any = None
+    tmp_path: Path,
+    n_history: int,
+    draw: Draw = recorded.DRAW,
+    tree: Any = None,
+    normalisation: str = "samplewise",
 ) -> torch.Tensor:
     configuration = config.read(example.write_config(tmp_path, tree or example.tree()))
     given = arguments(configuration, example.simulation(recorded.SHAPE), torch.device("cpu"))
-    step = stepper(recorded.network, given, samplewise, draw)
+    scales = samplewise if normalisation == "samplewise" else global_scales(tmp_path)
+    step = stepper(recorded.network, given, scales, draw)
     history, made = recorded.history(n_history), []
     for number in range(1, recorded.STEPS + 1):
         made.append(step(history, number))
@@ -33,10 +44,20 @@ def frames(
     return torch.stack(made)
 
 
-@pytest.mark.parametrize("entry", RECORD["rollouts"], ids=lambda e: f"T{e['n_history']}")
+def global_scales(tmp_path: Path) -> Normalisation:
+    file = tmp_path / "stats.yaml"
+    file.write_text(yaml.safe_dump(recorded.STATISTICS))
+    found = read_statistics(file, example.MHD)
+    return constant(torch.tensor(found["rms"]), torch.tensor(found["rms_delta"]), 3)
+
+
+@pytest.mark.parametrize(
+    "entry", RECORD["rollouts"], ids=lambda e: f"{e['normalisation']}-T{e['n_history']}"
+)
 def test_frames_are_those_that_polymathics_code_made(entry: dict[str, Any], tmp_path: Path) -> None:
     assert recorded.digest(recorded.history(entry["n_history"])) == entry["input_sha256"]
-    made = recorded.described(frames(tmp_path, entry["n_history"]))
+    normalisation = entry["normalisation"]
+    made = recorded.described(frames(tmp_path, entry["n_history"], normalisation=normalisation))
     for mine, theirs in zip(made, entry["frames"], strict=True):
         assert mine["rms"] == pytest.approx(theirs["rms"], rel=1e-6)
         assert mine["cells"] == pytest.approx(theirs["cells"], rel=1e-5, abs=1e-6)

@@ -124,6 +124,17 @@ def test_float64_is_float64(tmp_path: Path) -> None:
     assert plain.leaks
 
 
+def test_positions_are_float64_in_float64(tmp_path: Path) -> None:
+    """Angles at 16 tokens from -1 to 1, times the stored frequencies: to the last digits of float64."""
+    model = example.tiny(tmp_path).to(CPU, torch.float64)
+    prepared, _ = model._prepare(example.window(SMALL), Draw(0))
+    angles = prepared.blocks[0].space_mixing.rotary_emb.angles
+    freqs = model.module.blocks[0].space_mixing.rotary_emb.freqs.numpy()
+    along_x = np.linspace(-1, 1, 16)[:, None] * np.repeat(freqs, 2)
+    assert angles.dtype == torch.float64
+    np.testing.assert_allclose(angles[:, 3, 5, : 2 * len(freqs)], along_x, rtol=1e-14, atol=1e-13)
+
+
 def test_the_norms_epsilon_does_not_follow_the_precision(tmp_path: Path) -> None:
     """A near-dead channel tells: the source's own layer is another function in float64."""
     from harness.surrogates.walrus.inference import RmsNorm

@@ -12,7 +12,7 @@ from harness.plugin import preflight
 from harness.surrogates import forecast, registry
 from harness.surrogates.forecast import Forecasting, spoken
 from harness.surrogates.spec import ModelError
-from harness.surrogates.walrus import inference, places, source
+from harness.surrogates.walrus import grid, inference, places, source
 from tests import toy
 from tests import walrus_example as example
 from tests.conftest import Toy
@@ -60,6 +60,19 @@ def test_a_grid_that_walrus_cannot_take_ends_the_run_too(toy_bench: Toy) -> None
     assert toy_bench.pytest("--model", f"walrus-pt={folder}") == 4
     assert "Walrus cannot take 8 points along x (periodic)" in toy_bench.output
     assert "16, 64, 128, 256, 512 points work" in toy_bench.output
+
+
+@pytest.mark.parametrize(
+    ("n", "says"),
+    [(192, "loses points on 192"), (384, "loses points on 384"), (32, "cannot take 32"),
+     (48, "cannot take 48"), (8, "cannot take 8"), (1024, "cannot take 1024")],
+)  # fmt: skip
+def test_a_grid_that_does_not_work_is_refused_in_words(n: int, says: str) -> None:
+    kernels, walls = [(8, 4)] * 3, ["periodic"] * 3
+    words = rf"{says} points along y \(periodic\).*: 16, 64, 128, 256, 512 points work"
+    with pytest.raises(example.WalrusError, match=words):
+        grid.check((64, n, 16), walls, kernels, jitter=True)
+    assert grid.check((64, 128, 16), walls, kernels, jitter=True) == (16, 16, 16)
 
 
 @example.needs_source

@@ -1,6 +1,6 @@
 """What Polymathic's code makes of a network that anyone can compute: `python -m tests.walrus_recorded`.
 
-The notebook's rollout, with Polymathic's normaliser and formatter, is run around a network of a few
+The notebook's rollout, with Polymathic's normalisers and formatter, is run around a network of a few
 lines that draws as Walrus does.  Digests and norms of its frames are written to a file, so that the
 adapter's arithmetic (normalisation, field indices, draws) is checked where that code is absent.
 """
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from harness.stepping import Draw
@@ -21,6 +24,11 @@ from harness.surrogates.walrus import source
 
 RECORD = Path(__file__).with_name("walrus_recorded.json")
 SHAPE, STEPS, DRAW = (6, 5, 4), 4, Draw(11)
+#: of a data set, for a model that is normalised by them
+STATISTICS = {
+    "rms": {"density": 2.1, "magnetic_field": [3.1, 4.3, 12.7], "velocity": [1.1, 0.9, 1.3]},
+    "rms_delta": {"density": 0.21, "magnetic_field": [0.3, 0.4, 0.7], "velocity": [0.1, 0.2, 0.3]},
+}
 
 
 def history(frames: int) -> Tensor:
@@ -61,6 +69,23 @@ def described(frames: Tensor) -> list[dict[str, Any]]:
     ]
 
 
+def global_normaliser() -> Any:
+    """Polymathic's own class, with the statistics above for the data set of the notebook's path."""
+    from tests.walrus_notebook import parts
+
+    components = [f"{name}_{axis}" for name in ("magnetic_field", "velocity") for axis in "xyz"]
+    metadata = SimpleNamespace(
+        n_spatial_dims=3, field_names={0: ["density"], 1: components}, constant_field_names={}
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(yaml.safe_dump(STATISTICS))
+        file.flush()
+        data = SimpleNamespace(dataset_name="MHD_64", metadata=metadata, normalization_path=file.name)
+        return parts().strategies.GlobalRevNormalization(
+            SimpleNamespace(sub_dsets=[data]), torch.device("cpu")
+        )
+
+
 def main() -> None:
     from tests.walrus_notebook import NOTEBOOK, rollout
 
@@ -68,14 +93,21 @@ def main() -> None:
     rollouts = [
         {
             "n_history": frames,
+            "normalisation": normalisation,
             "input_sha256": digest(history(frames)),
-            "frames": described(rollout(network, DRAW, history(frames), STEPS)),
+            "frames": described(
+                rollout(
+                    network, DRAW, history(frames), STEPS,
+                    global_normaliser() if normalisation == "global" else None,
+                )
+            ),
         }
-        for frames in (3, 6)
-    ]
+        for frames, normalisation in ((3, "samplewise"), (6, "samplewise"), (3, "global"))
+    ]  # fmt: skip
     record = {
         "how": "tests/walrus_recorded.py: the cell rollout_model of the notebook, with Polymathic's "
-        "SamplewiseRevNormalization and ChannelsFirstWithTimeFormatter, around `network`",
+        "SamplewiseRevNormalization or GlobalRevNormalization and ChannelsFirstWithTimeFormatter, "
+        "around `network`",
         "source": f"github.com/PolymathicAI/walrus@{source.COMMIT}",
         "notebook_sha256": hashlib.sha256(notebook.read_bytes()).hexdigest(),
         "environment": environment(),
