@@ -136,13 +136,13 @@ def _named(name: str, baselines: Path) -> Side:
 def _baseline(protocols: list[Path], folder: Path) -> Side:
     conditions: dict[str, Mapping[str, object]] = {}
     tests: dict[Key, TestResult] = {}
-    model, source = "", "baseline"
+    model, citations = "", list[str]()
     for path in protocols:
         baseline = Baseline(path.parent.parent, path.parent.name, path.name)
         model = baseline.model
         try:
             if baseline.published is not None:
-                source = baseline.published.citation
+                citations.append(baseline.published.citation)
             for file in sorted(path.glob("*.json")):
                 if file.stem == PUBLISHED:
                     continue
@@ -156,7 +156,14 @@ def _baseline(protocols: list[Path], folder: Path) -> Side:
         raise CompareError(
             f"{folder} holds neither a run (results.json) nor a baseline (PROTOCOL/test_*.json)"
         )
-    return Side(model, model, source, conditions, {}, tests, recorded=True)
+    return Side(model, model, _cited(citations), conditions, {}, tests, recorded=True)
+
+
+def _cited(citations: list[str]) -> str:
+    """The works that a model's protocols cite; each names its own protocol in brackets at its end."""
+    works = [text.rpartition(" (")[0] or text for text in citations]
+    several = len(set(citations)) > 1
+    return "; ".join(dict.fromkeys(works if several else citations)) or "baseline"
 
 
 def _key(test: TestResult) -> Key:
