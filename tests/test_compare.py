@@ -263,7 +263,11 @@ def test_a_published_baseline_is_compared_by_its_facts(run: Path, baselines: Pat
         assert case["noted"]["lambda"][0] == 0.01
         assert case["before"] is None and case["difference"] is None
         assert case["change"] in ("worse", "same", "repaired")
-    assert criterion["inference"]["reason"] == "no simulation has a figure on both sides"
+    inference = criterion["inference"]  # of the published value, in its own unit
+    assert (inference["unit"], inference["reason"]) == ("figure", "")
+    today = [case["noted"]["lambda"][1] for case in criterion["cases"]]
+    assert inference["n"] == len({case["simulation"] for case in criterion["cases"]})
+    assert min(today) - 0.01 <= inference["low"] <= inference["high"] <= max(today) - 0.01
 
 
 def test_from_eight_simulations_inference_stands_beside_the_facts(tmp_path: Path) -> None:

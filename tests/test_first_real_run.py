@@ -113,6 +113,7 @@ def test_a_run_is_compared_with_what_was_published(pytester: pytest.Pytester) ->
     assert "worse step1_vrmse Ma0.7_Ms0.5-w0: by the published facts (vrmse_seed 0.0875" in said
     code, said = compare("published:fno-scratch", run)
     assert code == 1 and "step1_vrmse vrmse_seed 4 better" in said
+    assert "with the range of 2 simulations" in said  # of each published value's difference
     code, said = compare(run, "published:fno-scratch", "--fail-on", "none")
     assert code == 0 and "step1_vrmse vrmse_seed 4 worse" in said
     code, said = compare("fno-mini", "published:walrus-pt")

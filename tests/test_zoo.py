@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from harness.fields import MHD
 from harness.stepping import Draw
 from harness.surrogates import exported, registry, saved, well_models
+from harness.surrogates.base import TRAITS
 from harness.surrogates.spec import ModelError, ModelSpec
 from harness.surrogates.well_classes import CLASSES, INSTALL, model_class
 from harness.truth.errors import TruthError
@@ -258,7 +259,7 @@ def test_an_exported_program_steps_like_its_module(tmp_path: Path) -> None:
     (spec,) = registry.resolve([f"exported:{path}"])
     assert spec.label == "exported.relaxing"
     surrogate = registry.load(spec, [simulation])
-    assert surrogate.n_history == 2 and "dtype" not in surrogate.traits
+    assert surrogate.n_history == 2 and surrogate.traits == TRAITS - {"dtype"}
     history, window = torch.randn(2, 7, 8, 8, 8), Window(simulation, 0, 0, 3, 4)
     with torch.no_grad():
         step = surrogate.to(CPU, torch.float32).begin(window, Draw())

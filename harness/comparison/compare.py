@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.comparison import pairing
 from harness.comparison.changes import CHANGES, Change, change
-from harness.comparison.inference import Inference, decide, infer
+from harness.comparison.inference import Inference, decide, infer, infer_values
 from harness.comparison.sides import Key, Side
 from harness.results import TestResult, Verdict
 from harness.statistics.survival import first_violation, logrank
@@ -172,18 +172,29 @@ def _criterion(
         if key.simulation and before.verdict and after.verdict
     ]
     verdicts = [test.verdict for pair in tests for test in pair if test.verdict]
+    cases = tuple(
+        _case(key, before, after, reference, other, worse_than)
+        for key, (before, after) in zip(keys, tests, strict=True)
+    )
     return Criterion(
         protocol=group[0],
         property=group[1],
         criterion=group[2],
         unit=next((v.unit for v in verdicts if v.unit), ""),
         statement=next((t.statement for pair in tests for t in pair if t.statement), ""),
-        cases=tuple(
-            _case(key, before, after, reference, other, worse_than)
-            for key, (before, after) in zip(keys, tests, strict=True)
-        ),
-        inference=infer(judged),
+        cases=cases,
+        inference=infer(judged) if judged else infer_values(_noted(cases)),
     )
+
+
+def _noted(cases: Sequence[Case]) -> list[tuple[str, float, float]]:
+    """(simulation, before, after) of the number that most cases note on both sides."""
+    values: dict[str, list[tuple[str, float, float]]] = {}
+    for case in cases:
+        for name, (before, after) in case.noted.items():
+            if case.simulation and isinstance(before, float) and isinstance(after, float):
+                values.setdefault(name, []).append((case.simulation, before, after))
+    return max(values.values(), key=len, default=[])
 
 
 def _case(

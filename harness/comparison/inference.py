@@ -59,9 +59,19 @@ class Inference(BaseModel):
 def infer(pairs: Sequence[tuple[str, Verdict, Verdict]]) -> Inference:
     """From (simulation, before, after) of one criterion's windows; `decided` is left open."""
     unit: Unit = "figure" if any(not v.limit for pair in pairs for v in pair[1:]) else "limits"
+    return _of([(name, _difference(before, after, unit)) for name, before, after in pairs], unit)
+
+
+def infer_values(pairs: Sequence[tuple[str, float, float]]) -> Inference:
+    """From (simulation, before, after) of a value that stands for a criterion without figures."""
+    return _of([(name, after - before) for name, before, after in pairs], "figure")
+
+
+def _of(pairs: Sequence[tuple[str, float]], unit: Unit) -> Inference:
+    """From (simulation, difference) of each window."""
     windows: dict[str, list[float]] = {}
-    for simulation, before, after in pairs:
-        windows.setdefault(simulation, []).append(_difference(before, after, unit))
+    for simulation, difference in pairs:
+        windows.setdefault(simulation, []).append(difference)
     differences = {name: float(np.sum(values)) / len(values) for name, values in windows.items()}
     n = len(differences)
     if not n:

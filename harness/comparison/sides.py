@@ -138,13 +138,13 @@ def _named(name: str, baselines: Path) -> Side:
 def _baseline(protocols: list[Path], folder: Path) -> Side:
     conditions: dict[str, Mapping[str, object]] = {}
     tests: dict[Key, TestResult] = {}
-    model, source = "", "baseline"
+    model, citations = "", list[str]()
     for path in protocols:
         baseline = Baseline(path.parent.parent, path.parent.name, path.name)
         model = baseline.model
         try:
             if baseline.published is not None:
-                source = baseline.published.citation
+                citations.append(baseline.published.citation)
             for file in sorted(path.glob("*.json")):
                 if file.stem == PUBLISHED:
                     continue
@@ -161,7 +161,14 @@ def _baseline(protocols: list[Path], folder: Path) -> Side:
     origins = dict.fromkeys(t.baseline.source for t in tests.values() if t.baseline)
     measured = [origin for origin in origins if origin.startswith("measured")]
     detail = measured[0] if len(measured) == 1 else ""
-    return Side(model, model, source, conditions, {}, tests, recorded=True, detail=detail)
+    return Side(model, model, _cited(citations), conditions, {}, tests, recorded=True, detail=detail)
+
+
+def _cited(citations: list[str]) -> str:
+    """The works that a model's protocols cite; each names its own protocol in brackets at its end."""
+    works = [text.rpartition(" (")[0] or text for text in citations]
+    several = len(set(citations)) > 1
+    return "; ".join(dict.fromkeys(works if several else citations)) or "baseline"
 
 
 def _key(test: TestResult) -> Key:

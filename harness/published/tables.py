@@ -26,11 +26,11 @@ class Table:
 
 
 def of_run(run: Run) -> list[Table]:
-    """Rollouts, error against step, and aggregations of one recorded run."""
-    return [_rollouts(run), _errors(run), _aggregations(run)]
+    """Events and figures of every rollout, error against step, and aggregations of one recorded run."""
+    return [_events(run), _figures(run), _errors(run), _aggregations(run)]
 
 
-def _rollouts(run: Run) -> Table:
+def _events(run: Run) -> Table:
     rows = []
     for found in facts.of_run(run):
         grown = {c: step for c, step in found.onset.items() if math.isfinite(step)}
@@ -38,22 +38,33 @@ def _rollouts(run: Run) -> Table:
             (
                 found.case,
                 str(found.first_frame),
-                f"{found.step1:.4f}",
                 found.basin,
-                ", ".join(f"{channel} {step:.0f}" for channel, step in grown.items()) or "-",
                 f"{found.rate.rate:.3f} +- {found.rate.error:.3f}",
                 f"{found.survival:.0f}" if math.isfinite(found.survival) else "-",
-                f"{found.div_b:.3f}",
-                f"{found.vrmse:.4g}",
-                f"{found.rms_b:.4g}",
+                ", ".join(f"{channel} {step:.0f}" for channel, step in grown.items()) or "-",
             )
         )
-    header = (
-        "rollout", "first frame", "VRMSE step 1", "basin", "onset x10", "lambda",
-        "survival x10", "div B/|B| 50", "VRMSE 50", "rms |B| 50",
-    )  # fmt: skip
-    title = f"{run.model}, {run.protocol}: {run.trajectories} rollouts of {_simulations(run)}"
-    return Table(f"{title}; VRMSE[seed], stencil div B", header, tuple(rows))
+    header = ("rollout", "first", "basin", "lambda", "survival x10", "onset x10")
+    n = len(np.unique(run.simulation))
+    title = f"{run.model}, {run.protocol}: {run.trajectories} rollouts of {n} simulations"
+    return Table(f"{title}; first frame, events", header, tuple(rows))
+
+
+def _figures(run: Run) -> Table:
+    rows = [
+        (
+            found.case,
+            f"{found.step1:.4f}",
+            f"{found.vrmse:.4g}",
+            f"{found.div_b:.3f}",
+            f"{found.div_b_over_truth:.1f}",
+            f"{found.rms_b:.4g}",
+        )
+        for found in facts.of_run(run)
+    ]
+    header = ("rollout", "VRMSE 1", "VRMSE 50", "div B/|B| 50", "over truth's", "rms |B| 50")
+    title = f"{run.model}, {run.protocol}: steps 1 and 50; VRMSE[seed], stencil div B"
+    return Table(title, header, tuple(rows))
 
 
 def _errors(run: Run) -> Table:
@@ -74,18 +85,13 @@ def _aggregations(run: Run) -> Table:
         (name, *(f"{float(aggregate(over(run, *span), name)):.4g}" for span in spans))
         for name in AGGREGATIONS
     ]
-    title = f"{run.model}, {run.protocol}: one array of VRMSE[seed], one number for each aggregation"
+    title = f"{run.model}, {run.protocol}: one array of VRMSE[seed], four aggregations"
     return Table(title, header, tuple(rows))
 
 
 def over(run: Run, first: int, last: int) -> Array:
     """VRMSE[seed] of steps first..last, inclusive, (trajectory, step)."""
     return run.vrmse[:, first : last + 1]
-
-
-def _simulations(run: Run) -> str:
-    n = len(np.unique(run.simulation))
-    return f"{n} simulations" if n < run.trajectories else f"{n} simulations, one window each"
 
 
 def medians(runs: Sequence[Run]) -> Table:
@@ -101,8 +107,6 @@ def medians(runs: Sequence[Run]) -> Table:
         )
         for run in runs
     ]
-    header = (
-        "model", "protocol", "rollouts", "median VRMSE 1", "median VRMSE 50", "mean div B/|B| 50",
-        "median rms |B| 50",
-    )  # fmt: skip
-    return Table("All recorded runs; VRMSE[seed]", header, tuple(rows))
+    header = ("model", "protocol", "n", "VRMSE 1", "VRMSE 50", "div B/|B| 50", "rms |B| 50")
+    title = "All recorded runs: medians over n rollouts, of div B the mean; VRMSE[seed]"
+    return Table(title, header, tuple(rows))
