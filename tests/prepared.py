@@ -37,10 +37,10 @@ from tests.well_files import random_frames, write_well_file
 #: beginning of a command -> what makes it quick, added after the reader's words
 SMALLER = {
     "harness interventions": ["--steps", "2", "--trajectories", "1"],
-    'pytest suites/ --no-baselines --model "control:*': ["-k", "mass or vrmse"],
+    'pytest suites/ --no-baselines --model "control:*': ["-k", "test_mass and w0"],
     "pytest suites/ --model conv-mini --update-baselines": ["--force-update"],
-    "pytest suites/ --model fno-mini=checkpoints/damaged": ["-k", "mass or vrmse"],
-    "pytest suites/ -n 2": ["-k", "mass or vrmse"],
+    "pytest suites/ --model fno-mini=checkpoints/damaged": ["-k", "test_mass"],
+    "pytest suites/ -n 2": ["-k", "test_mass"],
 }
 #: the same for every `pytest`, before the reader's words, which therefore win
 QUICK = (
