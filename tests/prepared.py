@@ -43,18 +43,7 @@ SMALLER = {
     "pytest suites/ -n 2": ["-k", "test_mass"],
 }
 #: the same for every `pytest`, before the reader's words, which therefore win
-QUICK = (
-    "--steps",
-    "3",
-    "--trajectories",
-    "1",
-    "--device",
-    "cpu",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:hypothesispytest",
-)
+QUICK = "--steps 3 --trajectories 1 --device cpu -p no:cacheprovider -p no:hypothesispytest".split()
 SIMULATIONS, FRAMES, CELLS = 6, 60, 18
 #: MHD_64: too few cells for Walrus, enough for the shells of its protocol
 MHD64_CELLS, MACH = 24, (0.5, 0.7)

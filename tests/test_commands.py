@@ -120,7 +120,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             folder.mkdir()
             prepared.share(folder)
             (folder / "made").touch()
-    # The engine collects garbage between models, which is slow where all that pytest holds is looked at.
+    # The engine collects garbage between models: slow, where it looks at all that pytest holds.
     gc.freeze()
     return folder
 
