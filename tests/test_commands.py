@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import subprocess
@@ -58,7 +59,7 @@ NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
 FINDINGS = ("harness compare", "harness controls")
 #: What `reports/` holds before a command.
 JUDGING = (
-    "pytest suites/ --steps 50 -k 'mass or vrmse' --no-baselines "
+    "pytest suites/ --steps 50 -k 'test_mass or test_step1_vrmse' --no-baselines "
     "--model fno-mini,conv-mini,control:mass-drift,stranger"
 )
 #: Into a cache of their own, so that there is something to make.
@@ -119,6 +120,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             folder.mkdir()
             prepared.share(folder)
             (folder / "made").touch()
+    # The engine collects garbage between models: slow, where it looks at all that pytest holds.
+    gc.freeze()
     return folder
 
 
