@@ -13,7 +13,6 @@ control that is planted to break it.  Nothing in `docs/properties/` is written b
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import inspect
 import math
 import sys
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from harness.paths import slug  # noqa: E402
-from harness.properties import Property, declared  # noqa: E402
+from harness.properties import Property, declared, load  # noqa: E402
 from harness.report.controls import picture, table  # noqa: E402
 from harness.results import Run, TestResult, Verdict  # noqa: E402
 from harness.specificity import matrix  # noqa: E402
@@ -41,11 +40,7 @@ WIDTH, HEIGHT, LEFT, BELOW, TOP = 330, 190, 46, 34, 26
 def properties() -> Iterator[tuple[Property, str]]:
     """Every declared property of suites/ and its whole docstring, in the order of the files."""
     for path in sorted((ROOT / "suites").glob("test_*.py")):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        for function in vars(module).values():
+        for function in vars(load(path)).values():
             declaration = declared(function)
             if declaration is not None:
                 yield declaration, inspect.getdoc(function) or ""

@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, TypeVar
 
 from harness.jobs import Request
@@ -132,15 +133,20 @@ def property_test(
     return declare
 
 
+def load(path: Path) -> ModuleType:
+    """A test file as a module, its functions without a run; raises what its code raises."""
+    spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def collect(folder: Path) -> list[Property]:
     """The properties that the test files of a folder declare, file by file."""
     found = []
     for path in sorted(folder.glob("test_*.py")):
-        spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found += [p for p in map(declared, vars(module).values()) if p is not None]
+        found += [p for p in map(declared, vars(load(path)).values()) if p is not None]
     return found
 
 

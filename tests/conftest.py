@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import torch
 # this process has imported.
 import torch._dynamo
 
+import harness.report
 from harness.engine import Engine
 from harness.paths import ROOT
 from harness.record import Store
@@ -21,6 +23,7 @@ from harness.results import Run, TestResult
 from harness.surrogates import registry
 from harness.surrogates.base import Surrogate
 from tests import chromium, toy, waves
+from tests.report_example import build_example
 
 torch.set_num_threads(1)
 
@@ -113,6 +116,24 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run made up of everything a report can show, and its folder with the pages."""
+    return _reported(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """The same under names that would be markup, were they not escaped."""
+    return _reported(tmp_path_factory.mktemp("hostile"), hostile=True, simulations=2)
+
+
+def _reported(folder: Path, **options: int) -> tuple[Run, Path]:
+    run = build_example(folder, **options)
+    harness.report.build(folder)
+    return run, folder
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from harness.record import Record
 from harness.statistics import Ensemble
 from tests import reference_diagnostics as reference
 from tests.standing import standing
+from tests.suites import suite
 from tests.test_diagnostics_measure import (
     ALIGNED,
     FLOW,
@@ -23,7 +24,6 @@ from tests.test_diagnostics_measure import (
     frames,
     wave,
 )
-from tests.test_energy_budget import suite
 
 
 def agree(layout, shape, guide, stack, previous=None, tolerance=1e-6):

@@ -1,6 +1,5 @@
 """The energy budget of a record against the same figures computed from its fields."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -12,10 +11,10 @@ from harness.diagnostics import energetics, series
 from harness.diagnostics.derived import derive
 from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
-from harness.paths import ROOT
 from harness.record import Record
 from harness.statistics import Ensemble
 from tests.standing import standing
+from tests.suites import suite
 
 SHAPE, GUIDE = (12, 12, 12), (0.9, -0.3, 0.4)
 
@@ -122,14 +121,6 @@ def test_an_ensemble_knows_whether_it_is_one_simulation():
     record = Record("", record_of(flow(0)))
     assert Ensemble((record,)).single
     assert not Ensemble((record, record)).single
-
-
-def suite(name):
-    """A suite as a module: its functions, without a run."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "suites" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(("simulations", "judged"), [(1, 0), (2, 1)])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from harness.surrogates.spec import ModelSpec
 from harness.truth import protocols
 from harness.truth.well import scan
 from harness.truth.window import Window
-from tests import toy
+from tests import suites, toy
 from tests.mhd64_files import build as build_mhd64
 
 RUNS = arrays.runs()
@@ -157,14 +155,6 @@ def test_each_rollout_has_its_facts_and_amplitudes_are_never_asserted(
     assert all(entry.verdict == "violated" for entry in growth if walrus)
 
 
-def _suite(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"suite_{name}", ROOT / "suites" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_suites_note_every_published_fact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     toy.build(tmp_path)
@@ -172,22 +162,22 @@ def test_the_suites_note_every_published_fact(tmp_path: Path, monkeypatch: pytes
     engine = Engine(Store(tmp_path / "records"), torch.device("cpu"), simulations)
     record = engine.record(Job("rollout", Window(simulations[0], 0, 0, 3, 6), ModelSpec("oracle")))
     ensemble = Ensemble(tuple(engine.record(truth_job(s)) for s in simulations))
-    for test, suite in build.SUITES.items():
+    for test, name in build.SUITES.items():
         known = {
-            name
+            fact
             for key in RUNS
-            for case, entry in build.entries(RUNS[key])[suite].items()
+            for case, entry in build.entries(RUNS[key])[name].items()
             if case.startswith(test)
-            for name in entry.facts
+            for fact in entry.facts
         }
         note: dict[str, Any] = {}
         offered = {
             "record": record, "ensemble": ensemble, "note": note, "criterion": "stencil",
             "judge": lambda *_, **__: None,
         }  # fmt: skip
-        function = getattr(_suite(suite), test)
+        function = getattr(suites.suite(name), test)
         wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
-        function(**{name: offered[name] for name in wanted})
+        function(**{argument: offered[argument] for argument in wanted})
         assert known <= set(note), test
 
 

@@ -48,22 +48,6 @@ def data_of(text: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    folder = tmp_path_factory.mktemp("plain")
-    run = build_example(folder)
-    harness.report.build(folder)
-    return run, folder
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    folder = tmp_path_factory.mktemp("hostile")
-    run = build_example(folder, hostile=True, simulations=2)
-    harness.report.build(folder)
-    return run, folder
-
-
-@pytest.fixture(scope="module")
 def html(example: tuple[Run, Path]) -> str:
     return (example[1] / "report.html").read_text(encoding="utf-8")
 

@@ -8,27 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import harness.report
 from harness.report import sections
 from harness.results import Run
 from tests.chromium import Tab
-from tests.report_example import HOSTILE, build_example
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    folder = tmp_path_factory.mktemp("plain")
-    run = build_example(folder)
-    harness.report.build(folder)
-    return run, folder
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    folder = tmp_path_factory.mktemp("hostile")
-    run = build_example(folder, hostile=True, simulations=2)
-    harness.report.build(folder)
-    return run, folder
+from tests.report_example import HOSTILE
 
 
 CONTRAST = Path(__file__).with_name("contrast.js")

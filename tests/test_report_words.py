@@ -17,16 +17,6 @@ from harness.report.text import duration, listing, number, rerun
 from harness.report.typeset import typeset
 from harness.results import Run, Verdict
 from harness.results import TestResult as Result
-from tests.report_example import build_example
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    folder = tmp_path_factory.mktemp("plain")
-    run = build_example(folder)
-    harness.report.build(folder)
-    return run, folder
-
 
 # -- words ---------------------------------------------------------------------------------------
 

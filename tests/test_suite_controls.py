@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
-
 import pytest
 
 from harness.jobs import rollout
 from harness.paths import ROOT
-from harness.properties import Property, declared, property_test
+from harness.properties import Property, collect, property_test
 from harness.surrogates.controls import CONTROLS
 
 
-def properties() -> Iterator[Property]:
-    for path in sorted((ROOT / "suites").glob("test_*.py")):
-        spec = importlib.util.spec_from_file_location(f"suite_{path.stem}", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield from filter(None, map(declared, vars(module).values()))
-
-
-@pytest.mark.parametrize("found", list(properties()), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", collect(ROOT / "suites"), ids=lambda found: found.name)
 def test_the_named_control_declares_to_fire_the_criterion(found: Property) -> None:
     assert found.population or found.controls
     for criterion, name in found.controls.items():

@@ -6,6 +6,7 @@ controller.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -25,9 +26,11 @@ UNFIT = (ModelError, CheckpointError)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the finding to the report, and put today's figure where the reader looks."""
-    report: pytest.TestReport = yield
+    report = yield
     case = case_of(item)
     if case is None or (report.when != "call" and report.passed):
         return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ NAME_WIDTH = 24
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter):  # type: ignore[no-untyped-def]
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> Generator[None, object, object]:
     """After pytest's own summary: physics, changes of the baselines, and where the report is."""
     result = yield
     _summarise(terminalreporter)
@@ -122,7 +125,9 @@ def _short(folder: Path) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport):  # type: ignore[no-untyped-def]
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, str] | None:
     """Name the outcome in -v: EXPECTED instead of XFAIL, REPAIRED, N/A."""
     result = getattr(report, "physics", None)
     if result is None:
