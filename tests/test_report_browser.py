@@ -169,6 +169,23 @@ def test_the_matrix_works_from_the_keyboard(tab: Tab, example: tuple[Run, Path])
     assert tab.evaluate("document.getElementById('readout').textContent").startswith(label)
 
 
+def test_hovering_names_the_worst_window_of_each_model(tab: Tab, example: tuple[Run, Path]) -> None:
+    run, _ = example
+    opened(tab, example[1])
+    section = sections.ids(run)["bounded_rollout"]
+    figure = f"document.querySelector('figure[data-figure=\"{section}\"]')"
+    tab.evaluate(f"{figure}.scrollIntoView({{behavior: 'instant'}})")
+    tab.wait(f"!!{figure}.dataset.drawn")
+    told = tab.evaluate(f"{figure}.data.map((line) => line.hovertemplate || '')")
+    lines = [text for text in told if "the model\u2019s worst" in text]
+    for model in ("fno-mini", "conv-mini"):
+        tests = [t for t in run.tests if (t.property, t.model) == ("bounded_rollout", model)]
+        worst = max(tests, key=lambda t: t.verdict.margin if t.verdict and t.verdict.margin else 0)
+        name = f"<b>{model} {worst.simulation}-w{worst.window}</b>"
+        assert [name in line for line in lines].count(True) == 1
+    assert len(lines) == 2
+
+
 def test_a_square_leads_to_its_curve_and_row(tab: Tab, example: tuple[Run, Path]) -> None:
     run, _ = example
     opened(tab, example[1])

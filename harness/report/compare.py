@@ -163,7 +163,7 @@ def _figure(group: tuple[str, str, str], sides: Sequence[Side]) -> dict[str, Any
     labels = []
     for side in sides:
         for key in (key for key in side.tests if key in common):
-            tests.append(side.tests[key].model_copy(update={"model": side.label}))
+            tests.append(side.tests[key].model_copy(update={"model": side.label, "baseline": None}))
             labels.append(_window(key))
     found = figure(tests, labels, [side.label for side in sides])
     if found and not found["unit"]:  # baselines hold figures without their units

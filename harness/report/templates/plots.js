@@ -124,10 +124,10 @@ const Plots = (() => {
       const lines = figure.lines.filter((line) => line.model === index);
       if (!lines.length) return;
       const color = Theme.model(index), shift = DATA.models.length > 1 ? (index / (DATA.models.length - 1) - 0.5) * 0.3 : 0;
-      const x = lines.map((line) => place(line) + shift);
+      const x = lines.map((line) => place(line) + shift), lost = lines.filter((line) => line.figure === null).length;
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
-      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", name: "its baseline", legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
-      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
+      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + (lost ? `, ${lost} not finite` : ""), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
     });
     const limit = { x: [], y: [] };
     for (const label of labels) {
