@@ -13,7 +13,6 @@ from harness.results import Run
 from tests.chromium import Tab
 from tests.report_example import HOSTILE
 
-
 CONTRAST = Path(__file__).with_name("contrast.js")
 
 
