@@ -214,6 +214,10 @@ def test_run_folder_holds_everything(toy_bench: Toy) -> None:
     assert {(folder / r.file).is_file() for r in run.records} == {True}
     assert len(run.records) == 3
     assert run.provenance.command[:2] == ("pytest", "suites")
+    truth = run.provenance.truth["toy"]
+    assert truth.startswith("3 simulations of toy; 8 x 8 x 8 cells, periodic; dt = ")
+    assert truth.endswith("; Ma = 0.7")
+    assert truth in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_name_that_selects_nothing_leaves_no_run(toy_bench: Toy) -> None:

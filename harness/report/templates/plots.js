@@ -52,7 +52,7 @@ const Plots = (() => {
   function note(line) {
     const where = line.where ? " in " + plain(line.where) : "";
     const at = line.diverged !== null ? `the rollout is not finite from step ${line.diverged} on`
-      : line.figure === null ? `the figure is not finite${line.step === null ? "" : " at step " + line.step}, the rollout is`
+      : line.figure === null ? `the figure is not finite${line.step === null ? "" : " at step " + line.step} though the rollout is`
       : `worst ${figures(line.figure)}${line.step === null ? "" : " at step " + line.step}${where}`;
     return `<b>${name(line)}</b>, ${plain(line.outcome)}<br>${at}, ${figures(line.margin)} × limit`;
   }
