@@ -14,6 +14,7 @@ import torch
 # Torch imports this lazily and cannot import it twice, while pytester forgets what a run inside
 # this process has imported.
 import torch._dynamo
+import torch._inductor.codecache
 
 import harness.report
 from harness.engine import Engine

@@ -17,7 +17,7 @@ TYPED = {"", "bash", "console", "sh", "shell"}
 OTHERS = {"python", "text", "toml", "yaml"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_FILE = re.compile(r"<!-- (?P<file>[\w.]+) -->\n```\w+\n(?P<content>.*?)```", re.DOTALL)
+_FILE = re.compile(r"<!-- (?P<file>[\w.-]+) -->\n```\w+\n(?P<content>.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)

@@ -126,7 +126,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def run(*arguments: str) -> Result:
     """`harness interventions`, in this process."""
-    return CliRunner().invoke(app, ["interventions", *arguments])
+    return CliRunner().invoke(app, ["interventions", *arguments], env={"COLUMNS": "200"})
 
 
 def test_the_command_compares_arms_with_the_bare_model(bench: list[str]) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.paths import ROOT
 from harness.results import Run
+from harness.surrogates.spec import parse
 from harness.surrogates.walrus import source
 from harness.surrogates.well_classes import INSTALL
 from tests import pages, prepared
@@ -44,6 +45,18 @@ def is_the_pin(line: str) -> bool:
     return source.INSTALL.endswith(line)
 
 
+def tests_exist(line: str) -> bool:
+    """The line names test files of this checkout."""
+    return all((ROOT / word).is_file() for word in line.split() if word.startswith("tests/"))
+
+
+def are_labels(line: str) -> bool:
+    """The compared models are those of the `pytest` line on the same page."""
+    sides = {word.partition(":")[2] for word in line.split()[2:]}
+    (judging,) = (c.line for c in COMMANDS if "walrus-pt,walrus-pt=" in c.line)
+    return sides == {parse(name).label for name in judging.split()[3].split(",")}
+
+
 #: What no test runs: how the line begins -> the reason, and what holds instead.
 NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
     "git clone <this repository>": (
@@ -53,6 +66,10 @@ NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
     "python -m venv .venv": ("an environment of its own", lambda _: "$(PYTHON) -m venv" in MAKEFILE),
     "pip install -c": ("asks a package index", installs),
     "pip install --no-deps": ("asks GitHub", is_the_pin),
+    "git clone https://github.com": ("asks GitHub", lambda line: line.split()[2] in source.INSTALL),
+    "git -C polymathic": ("needs that clone", lambda line: line.endswith(source.COMMIT)),
+    "PYTHONPATH=polymathic": ("needs that clone", tests_exist),
+    "harness compare reports/latest:walrus-pt": ("needs a run of Walrus", are_labels),
     "make ": ("takes minutes; .ci/run does it", in_ci),
 }
 #: Commands whose exit code 1 is a finding.
@@ -174,6 +191,10 @@ def lacks(line: str) -> str:
 def test_another_command_runs(reader: Reader, line: str) -> None:
     with prepared.small_hub(reader.shared), prepared.small_flows(frames=2):
         code = reader.types(line)
+    missing = lacks(line)
+    if missing and line.startswith("harness plan"):
+        assert code == 2 and missing in reader.output, reader.output
+        return
     assert code in ((0, 1) if line.startswith(FINDINGS) else (0,)), reader.output
     assert "Traceback" not in reader.output
 

@@ -60,8 +60,11 @@ def test_what_rounding_leaves_of_no_net_flux_is_no_guide_field(
 def record(truth: np.ndarray, pred: np.ndarray, layout: FieldLayout, guide: list[float]) -> Record:
     """A rollout that shows these frames, (step, C, *space)."""
     measure = Measure(layout, truth.shape[2:], guide, dtype=torch.float64)
-    sources = [lambda step, side=side: torch.from_numpy(side[step]) for side in (truth, pred)]
-    data = roll(sources, ("truth", "prediction"), len(truth) - 1, measure)
+    sources = {
+        name: lambda step, side=side: torch.from_numpy(side[step])
+        for name, side in (("truth", truth), ("prediction", pred))
+    }
+    data = roll(sources, len(truth) - 1, measure)
     attributes = {"cells": truth[0, 0].size, "guide": json.dumps(guide)}
     return Record("", derive(data.assign_attrs(attributes)))
 

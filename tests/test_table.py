@@ -143,4 +143,4 @@ def test_no_run_is_a_usage_error(tmp_path: Path) -> None:
     assert code == 2 and "no results.json" in " ".join(output.replace("│", " ").split())
     (tmp_path / "results.json").write_text('{"schema_version": 7}')
     code, output = table(tmp_path)
-    assert code == 2 and "does not fit" in " ".join(output.replace("│", " ").split())
+    assert code == 2 and "not of this version" in " ".join(output.replace("│", " ").split())
