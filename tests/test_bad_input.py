@@ -61,10 +61,10 @@ def test_a_model_and_its_data_are_missed_on_one_screen(toy_bench: Toy) -> None:
 
 
 def test_a_class_that_is_not_there_or_no_surrogate(toy_bench: Toy) -> None:
-    assert toy_bench.pytest("--model", "toy.py:Shfit") == 1
+    assert toy_bench.pytest("--model", "toy.py:Shfit") == 4
     assert "did you mean Shift" in toy_bench.output
     (toy_bench.folder / "bare.py").write_text("class Bare:\n    pass\n")
-    assert toy_bench.pytest("--model", "bare.py:Bare") == 1
+    assert toy_bench.pytest("--model", "bare.py:Bare") == 4
     assert "lacks fields, n_history" in toy_bench.output
 
 
