@@ -45,7 +45,7 @@ def is_the_pin(line: str) -> bool:
     return source.INSTALL.endswith(line)
 
 
-def tests_exist(line: str) -> bool:
+def names_test_files(line: str) -> bool:
     """The line names test files of this checkout."""
     return all((ROOT / word).is_file() for word in line.split() if word.startswith("tests/"))
 
@@ -68,7 +68,7 @@ NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
     "pip install --no-deps": ("asks GitHub", is_the_pin),
     "git clone https://github.com": ("asks GitHub", lambda line: line.split()[2] in source.INSTALL),
     "git -C polymathic": ("needs that clone", lambda line: line.endswith(source.COMMIT)),
-    "PYTHONPATH=polymathic": ("needs that clone", tests_exist),
+    "PYTHONPATH=polymathic": ("needs that clone", names_test_files),
     "harness compare reports/latest:walrus-pt": ("needs a run of Walrus", are_labels),
     "make ": ("takes minutes; .ci/run does it", in_ci),
 }
