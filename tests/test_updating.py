@@ -33,6 +33,16 @@ def test_no_change_rewrites_nothing(recorded: Toy) -> None:
     assert (recorded.folder / BASELINE).read_bytes() == before
 
 
+def test_a_rollout_that_diverges_at_the_same_step_is_no_change(toy_bench: Toy) -> None:
+    toy_bench.model(0.2, body="if number >= 3: frame[:] = float('nan')")
+    assert toy_bench.pytest("--update-baselines") == 0
+    before = content(toy_bench)
+    assert "Infinity" in str(before)
+    assert toy_bench.pytest("--update-baselines") == 0
+    assert "baselines unchanged" in toy_bench.output
+    assert content(toy_bench) == before
+
+
 def test_a_crashed_test_keeps_its_entry_and_the_update_is_refused(recorded: Toy) -> None:
     before = content(recorded)
     recorded.model(0.2, body="raise MemoryError('no room')")

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from harness.plan import Options, Plan
     from harness.surrogates.spec import ModelSpec
 
+#: under the tables
+LEGEND = (
+    "lambda: e-folds of amplitude per step over the last 10.  survives to: the first step whose "
+    "variances leave W.  D: rms div B over rms |k||B|, at the last step.  slowest, fastest: increments "
+    "over the truth's, of the channel that changes least and of the one that changes most (liveness "
+    "asks for 1/2 to 2).  Medians over simulations, with the range."
+)
+
 
 def interventions(
     model: Annotated[str, typer.Argument(help="as for pytest --model; its own interventions stay")],
@@ -181,6 +189,7 @@ def _show(result: Ablation) -> None:
     names = dict.fromkeys(name for arm in result.arms for name in arm.name.split("+") if name)
     console.print()
     show_table(("intervention", "what it does"), [(n, INTERVENTIONS[n].summary) for n in names])
+    console.print(Text(f"\n{LEGEND}"))
     for name, reason in result.failed.items():
         console.print(Text(f"\n{name} was not measured: {reason}"))
 

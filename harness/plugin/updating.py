@@ -7,7 +7,7 @@ run forgets entries, and only of test cases that no longer exist.
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -105,8 +105,12 @@ def _write(
 def _differs(old: Expectation, new: Expectation) -> bool:
     if old.verdict != new.verdict or old.step != new.step:
         return True
-    pairs = itertools.product(("figure", "limit"), (old.tolerance or 0.0,))
-    return any(
-        a != b and not (a is not None and b is not None and abs(a - b) <= 0.1 * slack)
-        for a, b, slack in ((getattr(old, f), getattr(new, f), t) for f, t in pairs)
-    )
+    pairs = ((old.figure, new.figure), (old.limit, new.limit))
+    return any(not _alike(a, b, 0.1 * (old.tolerance or 0.0)) for a, b in pairs)
+
+
+def _alike(old: float | None, new: float | None, slack: float) -> bool:
+    """Whether two figures are one within `slack`, or within the digits that a baseline keeps."""
+    if old is None or new is None or math.isinf(old) or math.isinf(new):
+        return old == new
+    return math.isclose(old, new, rel_tol=1e-5, abs_tol=slack)
