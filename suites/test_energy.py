@@ -43,6 +43,7 @@ def test_energy_budget(record, criterion, ensemble, judge, note):
 
     Sources: Schekochihin, arXiv 2010.00699; Elsasser 1950, Phys. Rev. 79, 183.
     """
+    note.update(_why_undefined(record.pred))
     statistic, unit = STATISTICS[criterion]
     apart = departure(record, statistic)
     if criterion == "cross_helicity":
@@ -52,3 +53,11 @@ def test_energy_budget(record, criterion, ensemble, judge, note):
             note["departure"] = float(np.abs(apart.sel(step=slice(1, None))).max(skipna=False))
             return
     judge(apart, ensemble.width(statistic), unit)
+
+
+def _why_undefined(side):
+    """From which step on <rho>, under the root of b, and <rho v^2> are not positive; empty if never."""
+    density = side["mean"].isel(channel=list(side["field"].values).index("density"))
+    undefined = {"mean_density": density <= 0, "kinetic_energy": side["fluctuation_ratio"] < 0}
+    first = {name: side["step"].values[holds.values][:1] for name, holds in undefined.items()}
+    return {f"{name}_negative_from_step": float(*step) for name, step in first.items() if len(step)}

@@ -7,7 +7,9 @@ import math
 import pytest
 
 from harness.comparison.changes import change
-from harness.comparison.inference import decide, infer
+from harness.comparison.compare import Case, Comparison, Criterion, Party, most_noted
+from harness.comparison.inference import decide, infer, infer_values
+from harness.report.compare_text import gravest
 from harness.results import Expectation, Fact, TestResult, Verdict
 
 INF = math.inf
@@ -147,3 +149,23 @@ def test_holm_decides_only_where_n_allows() -> None:
     assert {one.decided for one in enough.values()} == {True}
     mixed = decide({"moves": shifted(12, 1.0), "stays": shifted(12, 0.0)})  # type: ignore[dict-item]
     assert (mixed["moves"].decided, mixed["stays"].decided) == (True, False)
+
+
+def test_of_published_values_the_worst_is_the_farthest_apart() -> None:
+    def case(window: int, before: float, after: float) -> Case:
+        noted = {"lambda": (before, after), "basin": ("y", "z")}
+        return Case(
+            simulation="s0", window=window, before=None, after=None, difference=None,
+            change="worse", reason="", noted=noted,
+        )  # fmt: skip
+
+    cases = (case(0, 0.1, 0.2), case(1, 0.0, 0.4), case(2, 0.3, 0.3))
+    assert most_noted(cases) == ("lambda", [("s0", 0.1, 0.2), ("s0", 0.0, 0.4), ("s0", 0.3, 0.3)])
+    criterion = Criterion(
+        protocol="p", property="bounded_rollout", criterion="", unit="", statement="", cases=cases,
+        inference=infer_values(most_noted(cases)[1]),
+    )  # fmt: skip
+    party = Party(label="a", model="a", source="")
+    comparison = Comparison(reference=party, other=party, worse_than=0.05, criteria=(criterion,))
+    (group,) = gravest(comparison, ["worse"])
+    assert group.case.window == 1 and "the worst of 3" in str(group)

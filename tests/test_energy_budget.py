@@ -117,6 +117,22 @@ def test_the_whole_velocity_stands_for_its_components():
     assert list(series.ln_variance_of_whole_velocity(still)["channel"].values) == ["p"]
 
 
+def test_an_undefined_budget_says_from_which_step_on_and_why():
+    side = xr.Dataset(
+        {
+            "mean": (("step", "channel"), [[1.0, 0.0], [0.5, 0.0], [-0.1, 0.0], [0.2, 0.0]]),
+            "fluctuation_ratio": ("step", [2.0, -3.0, 1.0, 1.0]),
+        },
+        coords={"step": [0, 1, 2, 3], "field": ("channel", ["density", "velocity"])},
+    )
+    why = suite("test_energy")._why_undefined
+    assert why(side) == {
+        "mean_density_negative_from_step": 2.0,
+        "kinetic_energy_negative_from_step": 1.0,
+    }
+    assert why(side.isel(step=[0])) == {}
+
+
 def test_an_ensemble_knows_whether_it_is_one_simulation():
     record = Record("", record_of(flow(0)))
     assert Ensemble((record,)).single

@@ -183,18 +183,18 @@ def _criterion(
         unit=next((v.unit for v in verdicts if v.unit), ""),
         statement=next((t.statement for pair in tests for t in pair if t.statement), ""),
         cases=cases,
-        inference=infer(judged) if judged else infer_values(_noted(cases)),
+        inference=infer(judged) if judged else infer_values(most_noted(cases)[1]),
     )
 
 
-def _noted(cases: Sequence[Case]) -> list[tuple[str, float, float]]:
-    """(simulation, before, after) of the number that most cases note on both sides."""
+def most_noted(cases: Sequence[Case]) -> tuple[str, list[tuple[str, float, float]]]:
+    """The number that most cases note on both sides: its name, (simulation, before, after) of each."""
     values: dict[str, list[tuple[str, float, float]]] = {}
     for case in cases:
         for name, (before, after) in case.noted.items():
             if case.simulation and isinstance(before, float) and isinstance(after, float):
                 values.setdefault(name, []).append((case.simulation, before, after))
-    return max(values.values(), key=len, default=[])
+    return max(values.items(), key=lambda item: len(item[1]), default=("", []))
 
 
 def _case(

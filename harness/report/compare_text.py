@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.comparison.changes import CHANGES, Change
-from harness.comparison.compare import Case, Comparison, Comparisons, Criterion
+from harness.comparison.compare import Case, Comparison, Comparisons, Criterion, most_noted
 from harness.judging import digits
 from harness.report.compare_inference import decision, detectable, spread
 from harness.report.text import counted, number
@@ -93,16 +93,11 @@ def _medians(one: Criterion) -> tuple[str, str, str]:
     pairs = [(c.before.figure, c.after.figure) for c in one.cases if c.before and c.after]
     if pairs:
         return one.title(), _median([a for a, _ in pairs]), _median([b for _, b in pairs])
-    values: dict[str, list[tuple[float, float]]] = {}
-    for case in one.cases:
-        for name, (before, after) in case.noted.items():
-            if isinstance(before, float) and isinstance(after, float):
-                values.setdefault(name, []).append((before, after))
-    if not values:
+    name, noted = most_noted(one.cases)
+    if not noted:
         return one.title(), number(None), number(None)
-    name, noted = max(values.items(), key=lambda item: len(item[1]))
     title = f"{one.title()} {name}"
-    return title, _median([a for a, _ in noted]), _median([b for _, b in noted])
+    return title, _median([a for _, a, _ in noted]), _median([b for *_, b in noted])
 
 
 def _median(figures: Sequence[float]) -> str:
@@ -179,9 +174,14 @@ def gravest(comparison: Comparison, changes: Sequence[Change]) -> list[Group]:
 
 
 def _factor(case: Case) -> tuple[float, float]:
-    """Sort key: how many times the first margin the second is, then the figure itself."""
+    """Sort key: how many times the first margin the second is, then the figure itself.
+
+    Of published values, which have no margin: how far apart they are.
+    """
     if not case.before or not case.after or case.after.margin is None:
-        return math.inf, math.inf
+        pairs = case.noted.values()
+        apart = (abs(b - a) for a, b in pairs if isinstance(a, float) and isinstance(b, float))
+        return math.inf, max(apart, default=0.0)
     return case.after.margin / max(case.before.margin or 0.0, 1e-3), case.after.figure
 
 
