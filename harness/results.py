@@ -192,7 +192,7 @@ class Run(_Model):
     @classmethod
     def load(cls, folder: Path) -> Run:
         """Read results.json of a run folder; pydantic.ValidationError names what does not fit."""
-        return cls.model_validate_json((folder / "results.json").read_text(encoding="utf-8"))
+        return cls.model_validate_json((folder / "results.json").read_bytes())
 
 
 def complaint(folder: Path, error: OSError | ValidationError) -> str:

@@ -72,11 +72,26 @@ def test_what_was_refused_or_judges_nothing_leaves_the_newest_run_alone(toy_benc
     assert toy_bench.pytest() == 0, toy_bench.output
     reports = toy_bench.folder / "reports"
     before, newest = sorted(reports.iterdir()), (reports / "latest").resolve()
-    for arguments, code in ((["--model", "nope"], 4), (["-k", "nonesuch"], 5), (["--collect-only"], 0)):
+    refused = ["--model", "nope"]
+    for arguments, code in (
+        (refused, 4), ([*refused, "-n", "2"], 4), (["-k", "nonesuch"], 5), (["--collect-only"], 0),
+    ):  # fmt: skip
         assert toy_bench.pytest(*arguments) == code, toy_bench.output
         assert "report: " not in toy_bench.output
     assert sorted(reports.iterdir()) == before
     assert (reports / "latest").resolve() == newest
+
+
+def test_windows_longer_than_every_simulation_are_said_before_the_model_is_asked(
+    toy_bench: Toy,
+) -> None:
+    source = (toy_bench.folder / "toy.py").read_text()
+    (toy_bench.folder / "toy.py").write_text(f"{source}\n\nShift.seconds_per_step = lambda *_: 1 / 0\n")
+    recipe = (toy_bench.folder / "toy.toml").read_text()
+    (toy_bench.folder / "toy.toml").write_text(recipe.replace("starts = [0]", "starts = [900]"))
+    assert toy_bench.pytest() == 4
+    assert "no trajectory can be judged" in toy_bench.output
+    assert "INTERNALERROR" not in toy_bench.output
 
 
 def test_a_cache_that_is_a_file_is_named(toy_bench: Toy) -> None:

@@ -257,11 +257,11 @@ def test_records_that_cannot_be_read_cost_their_figures_only(tmp_path: Path) -> 
     assert len(data["figures"]) > 10  # judged curves come from results.json
 
 
-@pytest.mark.parametrize("text", ["{", '{"name": 1}', "[]"])
-def test_damaged_results_are_refused_in_a_line(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"name": 1}', b"[]", b"\xff\xfe\x00"])
+def test_damaged_results_are_refused_in_a_line(tmp_path: Path, content: bytes) -> None:
     build_example(tmp_path / "whole", simulations=1)
     (tmp_path / "cut").mkdir()
-    (tmp_path / "cut" / "results.json").write_text(text)
+    (tmp_path / "cut" / "results.json").write_bytes(content)
     for command in (
         ["report"],
         ["trend", str(tmp_path / "whole")],

@@ -37,7 +37,7 @@ def test_the_sentence_says_what_the_figures_say(example: tuple[Run, Path]) -> No
         )
         if value > limit
     ]
-    assert f"loses the magnetic field in every window, as early as step {min(steps)}" in (
+    assert f"lets the magnetic field run away in every window, as early as step {min(steps)}" in (
         told["conv-mini"].sentence
     )
     assert "B_z grows 0.11 e-folds per step" in told["conv-mini"].sentence

@@ -37,7 +37,8 @@ def _forecast(config: pytest.Config, plan: Plan, spec: ModelSpec) -> str:
     """What one model takes; nothing of a quick one, and of one that cannot be asked."""
     chosen = plan.options
     windows = [window for group in plan.windows.values() for window in group]
-    total = _seconds(plan, spec, windows)
+    # Without a window nothing is rolled, and the run says why.
+    total = _seconds(plan, spec, windows) if windows else None
     if total is None:
         return ""
     steps = sum(window.steps for window in windows)

@@ -131,9 +131,7 @@ class Collector:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write results.json, records, baselines if asked, and the report."""
         self._exit = exitstatus
-        if self._watcher is not None:
-            self._watcher.stop()
-            shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
+        self._stop_watching()
         if sessions.SESSION not in self._config.stash or not (self.expected or self.results):
             return  # nothing was judged: the newest run stays the one before
         physics = sessions.of(self._config)
@@ -172,8 +170,14 @@ class Collector:
 
     def pytest_unconfigure(self) -> None:
         """Leave no folder of a run that was refused, only asked for its tests, or found none."""
+        self._stop_watching()  # a run that is refused before it begins never finishes its session
         if self.run is None:
             run_folder.discard(self.folder, self._exit)
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+        shutil.rmtree(self.folder / PROGRESS, ignore_errors=True)
 
     def _order(self, nodeid: str) -> int:
         return self.expected.index(nodeid) if nodeid in self.expected else len(self.expected)

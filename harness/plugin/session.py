@@ -167,7 +167,8 @@ def of(config: pytest.Config) -> Session:
         except (ModelError, TruthError) as error:
             raise pytest.UsageError(str(error)) from error
         except OSError as error:
-            raise pytest.UsageError(f"{error.strerror}: {error.filename}") from error
+            said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+            raise pytest.UsageError(said) from error
         if not any(made.windows.values()):
             problems = "\n".join(map(str, made.problems))
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")

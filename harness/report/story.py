@@ -107,7 +107,10 @@ def _rollout(tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Seq
 def _loss(
     unbounded: Sequence[TestResult], bounded: Sequence[TestResult], rollouts: Sequence[Rollout]
 ) -> str:
-    """`loses the magnetic field in 7 of 12 windows, as early as step 31`."""
+    """`lets the magnetic field run away in 7 of 12 windows, as early as step 31`.
+
+    `fade` where every variance falls, `loses` where some do or nobody knows.
+    """
     places = Counter(_field(test) for test in unbounded)
     field = places.most_common(1)[0][0]
     here = [test for test in unbounded if _field(test) == field]
@@ -115,7 +118,9 @@ def _loss(
     when = "" if first is None else f", as early as step {first}"
     fades = [_fades(test, rollouts) for test in here]
     known = [fade for fade in fades if fade is not None]
-    verb = "lets {} fade" if known and all(known) else "loses {}"
+    verb = "loses {}"
+    if known and len(set(known)) == 1:
+        verb = "lets {} fade" if known[0] else "lets {} run away"
     return f"{verb.format(field)} in {_of(len(here), bounded)}{when} (bounded_rollout)"
 
 
