@@ -100,6 +100,15 @@ def drawing(tests: Sequence[TestResult]) -> str:
     return template.render(panels=panels, width=WIDTH, height=HEIGHT, left=LEFT, below=BELOW, top=TOP)
 
 
+def when(verdict: Verdict) -> str:
+    """Where a criterion is judged: at every step, at some, or once for a rollout."""
+    steps = verdict.steps
+    if not steps:
+        return " once for a rollout"
+    whole = steps[-1] - steps[0] + 1 == len(steps)
+    return " at every step" if whole else f" at steps {', '.join(map(str, steps))}"
+
+
 def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
     """Write the page of one property and its pictures."""
     criteria = []
@@ -119,6 +128,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
                 "name": criterion,
                 "unit": found.unit if found else "",
                 "basis": found.basis if found else "",
+                "when": when(found) if found else "",
                 "picture": name if found is not None else "",
                 "control": control,
                 "summary": CONTROLS[control.removeprefix("control:")].summary if control else "",

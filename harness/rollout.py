@@ -3,8 +3,7 @@
 A *source* gives the frame of a step: the truth reads it from a file, a surrogate computes it from
 its own last frames.  A rollout measures a surrogate against the truth, a twin measures a float32
 rollout against a float64 rollout of the same model, a truth record measures the truth alone, and a
-branch the surrogate alone.  The
-loop is the same, and holds no more frames than twice the model's history.
+branch the surrogate alone.  The loop is the same, and holds a few times the model's history.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.pages import COMMANDS, PAGES
 
 DOCS = ROOT / "docs"
 #: Options on the pages that belong to other programs than pytest and harness.
-FOREIGN = {"--compile", "--export", "--full", "--local-dir", "--no-deps"}
+FOREIGN = {"--tiny", "--compile", "--export", "--full", "--local-dir", "--no-deps"}
 
 
 def test_the_gate_is_shown_for_every_made_checkpoint() -> None:

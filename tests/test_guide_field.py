@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import h5py
 import numpy as np
@@ -18,24 +16,16 @@ from harness.diagnostics.measure import Measure
 from harness.fields import MHD, FieldLayout
 from harness.judging import judge, kept
 from harness.makers.box import guide_field, symmetries
-from harness.paths import ROOT
 from harness.plugin.fixtures import _unlike
 from harness.record import Record
 from harness.rollout import roll
 from harness.statistics import Ensemble
 from harness.truth import well
 from harness.truth.window import Window
+from tests.suites import suite
 from tests.well_files import random_frames, write_well_file
 
 PLANE = FieldLayout(("density", "magnetic_field", "velocity"), (0, 1, 1), spatial=2)
-
-
-def suite(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "suites" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(("mean", "there"), [(1e-8, False), (1e-4, False), (0.5, True)])

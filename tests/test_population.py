@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +14,7 @@ from harness.results import TestResult
 from harness.statistics import Ensemble
 from harness.statistics.survival import first_violation
 from tests.conftest import Toy
+from tests.suites import suite
 
 
 def of(toy: Toy, prop: str, criterion: str = "") -> list[TestResult]:
@@ -65,15 +65,12 @@ def variances(truth: list[list[float]], pred: list[list[float]]) -> Record:
 @pytest.mark.parametrize(("simulations", "expected"), [(1, "lasts"), (2, "1")])
 def test_survival_means_what_bounded_rollout_judges(simulations: int, expected: str) -> None:
     """With one simulation that is the whole velocity, not its components."""
-    spec = importlib.util.spec_from_file_location("suite", ROOT / "suites" / "test_population.py")
-    assert spec is not None and spec.loader is not None
-    suite = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(suite)
+    loaded = suite("test_population")
     kin = Ensemble((variances([[1, 1], [1.1, 1.1]], [[1, 1], [1, 1]]),) * simulations)
     record = variances([[1, 1], [1, 1]], [[1, 1], [1.3, 0.7]])
     window = SimpleNamespace(steps=1, simulation=SimpleNamespace(name="s0"))
     note: dict[str, object] = {}
-    suite.test_survival(
+    loaded.test_survival(
         [(SimpleNamespace(window=window), record)], SimpleNamespace(ensemble=lambda case: kin), note
     )
     assert note["s0"] == expected

@@ -17,7 +17,7 @@ from harness.truth import protocols
 from harness.truth.well import scan
 from tests.well_files import write_well_file
 
-#: PHYSICS, section 2: protocol -> (frames fed, frames predicted) of every window, first to last
+#: The published recipes: protocol -> (frames fed, frames predicted) of every window, first to last
 FRAMES = {
     "mhd64-early": [((0, 2), (3, 52)), ((47, 49), (50, 99))],
     "mhd64-paper": [((14, 16), (17, 76))],

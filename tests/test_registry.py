@@ -145,8 +145,42 @@ def test_any_torch_module_is_a_model(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(1)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match=r"holds no Net .* missing gain; unexpected weight"):
         registry.load(ModelSpec(spec.name, str(tmp_path / "other.pt")), [simulation()])
+    torch.save({"gain": 2.0}, tmp_path / "number.pt")
+    with pytest.raises(ModelError, match=r"other shapes gain float instead of \(1,\)"):
+        registry.load(ModelSpec(spec.name, str(tmp_path / "number.pt")), [simulation()])
     with pytest.raises(ModelError, match=r"without arguments: .*'width'"):
         registry.load(ModelSpec(spec.name.replace("Net", "Wide")), [simulation()])
+
+
+TWO_CLASSES = """\
+from torch import nn
+
+
+class Still(nn.Module):
+    n_history = {n}
+
+    def forward(self, history):
+        return history[-1]
+
+
+class Double(Still):
+    def forward(self, history):
+        return 2 * history[-1]
+"""
+
+
+def test_two_classes_of_one_file_have_records_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "two.py"
+    digests = set()
+    for n in (1, 2):
+        file.write_text(TWO_CLASSES.format(n=n))
+        for name in ("Still", "Double"):
+            loaded = registry.load(parse(f"{file}:{name}"), [simulation()])
+            digests.add(registry.source_digest(loaded))
+    assert len(digests) == 4
+    file.write_text(TWO_CLASSES.format(n=0))
+    with pytest.raises(ModelError, match="conditions on 0 frames"):
+        registry.load(parse(f"{file}:Still"), [simulation()])
 
 
 def test_spec_orders_and_hashes() -> None:

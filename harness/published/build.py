@@ -4,7 +4,7 @@
 
 A verdict is recorded only where the series leave no doubt: they hold no widths W, so a figure must
 exceed any width that truth could have, by the margins below.  Everything else is left open, and
-the facts of PHYSICS' section on named events are recorded with the spread they must be met within.
+the named events (docs/protocols.md) are recorded with the spread they must be met within.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Basin:
 
     growths: the two magnetic components across the guide field, each with its variance at the last
     finite step over step 0; empty without a magnetic field.
-    basin, onset, rate, rate_error, fastest: as the tests noted them (PHYSICS: named events).
+    basin, onset, rate, rate_error, fastest: as the tests noted them.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Departures from truth, and the widths W they are judged against (PHYSICS: one rule of judgement).
+"""Departures from truth, and the widths W they are judged against (README: what a verdict means).
 
 A *statistic* maps one side of a record (variables over step, channel, ...) to an array over step
 and perhaps channel or field.  Its departure is the difference between the two sides at the same

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -150,20 +151,26 @@ def _bare(make: type[nn.Module], spec: ModelSpec, simulations: Sequence[Simulati
             f"{spec.name} cannot be made without arguments: {error}; give them defaults, or subclass "
             "harness.surrogates.base.ModuleSurrogate"
         ) from error
+    n_history = int(getattr(module, "n_history", 1))
+    if n_history < 1:
+        raise ModelError(f"{spec.name} conditions on {n_history} frames; n_history is 1 or more")
     if spec.checkpoint:
         state.fill(module, state.read(Path(spec.checkpoint)), Path(spec.checkpoint))
-    return ModuleSurrogate(module, simulations[0].layout, int(getattr(module, "n_history", 1)))
+    return ModuleSurrogate(module, simulations[0].layout, n_history)
 
 
 def source_digest(surrogate: Surrogate) -> str:
-    """SHA-256 of the source files of a surrogate's classes, and of its modules' if it has any.
+    """SHA-256 of the names and sources of a surrogate's classes, and of its modules' if it has any.
 
-    Changed code never meets an old record.  Classes without a source file have none to change.
+    Changed code never meets an old record, nor one class the record of another in the same file.
+    Classes without a source file have none to change.
     """
-    classes = [*type(surrogate).__mro__]
+    kinds = [type(surrogate)]
     if hasattr(surrogate, "module"):
-        classes += [cls for part in surrogate.module.modules() for cls in type(part).__mro__]
-    digest = hashlib.sha256()
+        kinds += [type(part) for part in surrogate.module.modules()]
+    named = [surrogate.n_history, *(kind.__qualname__ for kind in kinds)]
+    digest = hashlib.sha256(json.dumps(named).encode())
+    classes = [cls for kind in kinds for cls in kind.__mro__]
     for source in sorted({_source(cls) for cls in classes} - {None}, key=str):
         digest.update(Path(str(source)).read_bytes())
     return digest.hexdigest()

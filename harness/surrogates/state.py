@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from harness.surrogates.spec import ModelError
 
@@ -45,9 +45,9 @@ def fill(module: nn.Module, state: dict[str, Any], source: Path) -> nn.Module:
     wanted = module.state_dict()
     missing, unexpected = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
     shapes = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
+        f"{name} {_shape(state[name])} instead of {_shape(wanted[name])}"
         for name in sorted(set(wanted) & set(state))
-        if hasattr(wanted[name], "shape") and state[name].shape != wanted[name].shape
+        if isinstance(wanted[name], Tensor) and _shape(state[name]) != _shape(wanted[name])
     ]
     if missing or unexpected or shapes:
         raise ModelError(
@@ -56,6 +56,10 @@ def fill(module: nn.Module, state: dict[str, Any], source: Path) -> nn.Module:
         )
     module.load_state_dict(state)
     return module
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _few(names: Sequence[str]) -> str:
