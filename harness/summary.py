@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.judging import digits
@@ -97,14 +97,25 @@ def _row(prop: str, results: Sequence[TestResult]) -> Row:
 
 
 def _noted(prop: str, gravest: Outcome, verdict: str, results: Sequence[TestResult]) -> Row:
-    """A criterion without a verdict: the median that its tests noted, and the range."""
-    values = next((r.values for r in results if isinstance(r.values.get("median"), float)), None)
-    if values is None:
-        return Row(prop, gravest, verdict, "", "", "", "")
-    median, *ends = (values.get(key) for key in ("median", "lowest", "highest", "n"))
-    low, high, n = (number(end) if isinstance(end, float) else "?" for end in ends)
-    figure = number(median) if isinstance(median, float) else ""
-    return Row(prop, gravest, verdict, figure, "", f"median, {low} to {high}, n = {n}", "")
+    """A criterion without a verdict: what its tests noted of the population, the first that did."""
+    figure, place = next(filter(None, (_population(r.values) for r in results)), ("", ""))
+    return Row(prop, gravest, verdict, figure, "", place, "")
+
+
+def _population(values: Mapping[str, float | str | None]) -> tuple[str, str] | None:
+    """A median and its range, or how many windows or simulations; None where none was noted."""
+    numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+    match numbers:
+        case {"median": median}:
+            low, high, n = (
+                number(numbers[key]) if key in numbers else "?" for key in ("lowest", "highest", "n")
+            )
+            return number(median), f"median, {low} to {high}, n = {n}"
+        case {"surviving": share, "windows": windows, "horizon": steps}:
+            return "", f"{share * windows:.0f} of {windows:.0f} windows last {steps:.0f} steps"
+        case {"differ": differ, "n": n}:
+            return "", f"{differ:.0f} of {n:.0f} simulations differ"
+    return None
 
 
 def number(value: float, digits: int = 3, lost: str = "inf") -> str:

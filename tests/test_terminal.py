@@ -61,6 +61,26 @@ def test_a_figure_may_be_undefined_while_the_rollout_goes_on(example: Run) -> No
         assert rows(run, test.model)[0].figure == word
 
 
+@pytest.mark.parametrize(
+    ("values", "figure", "place"),
+    [
+        ({"median": 4.456, "lowest": 3.97, "highest": 8.93, "n": 6.0}, "4.46",
+         "median, 3.97 to 8.93, n = 6"),
+        ({"surviving": 11 / 12, "windows": 12.0, "horizon": 50.0, "median_survival": None}, "",
+         "11 of 12 windows last 50 steps"),
+        ({"s0": "y z", "differ": 2.0, "n": 6.0}, "", "2 of 6 simulations differ"),
+        ({"s0": "y z"}, "", ""),
+    ],
+)  # fmt: skip
+def test_what_is_recorded_of_a_population_is_told(
+    example: Run, values: dict[str, float | str | None], figure: str, place: str
+) -> None:
+    test = next(t for t in example.tests if t.verdict is None)
+    told = test.model_copy(update={"values": values, "outcome": "recorded"})
+    (row,) = rows(example.model_copy(update={"tests": (told,)}), test.model)
+    assert (row.figure, row.where) == (figure, place)
+
+
 def test_colour_is_for_terminals(example: Run) -> None:
     assert "\x1b[" in printed(example, 120, colour=True)
 
