@@ -10,11 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-# Torch imports this lazily and cannot import it twice, while pytester forgets what a run inside
-# this process has imported.
-import torch._dynamo
-import torch._inductor.codecache
+from _pytest import pytester
 
 import harness.report
 from harness.engine import Engine
@@ -27,6 +23,25 @@ from tests import chromium, toy, waves
 from tests.report_example import build_example
 
 torch.set_num_threads(1)
+
+
+class Snapshot(pytester.SysModulesSnapshot):
+    """What pytester restores after a run inside this process: all modules but installed ones.
+
+    Torch imports many parts of itself, and of sympy, lazily; it registers them once, and cannot import
+    them twice.
+    """
+
+    def __init__(self, preserve: Callable[[str], bool] | None = None) -> None:
+        super().__init__(lambda name: _installed(name) or (preserve is not None and preserve(name)))
+
+
+def _installed(name: str) -> bool:
+    origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
+    return name.split(".")[0] == "torch" or "site-packages" in str(origin)
+
+
+pytester.SysModulesSnapshot = Snapshot  # type: ignore[misc]
 
 
 class Toy:
