@@ -159,7 +159,10 @@ def test_a_failed_job_fails_at_once_the_second_time(monkeypatch: pytest.MonkeyPa
 
 
 def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> None:
-    toy_bench.model(0.0, body="import time; time.sleep(0.3)")
+    steps = toy_bench.folder / "steps"
+    steps.touch()
+    counts = f"os.truncate({str(steps)!r}, os.stat({str(steps)!r}).st_size + 1)"
+    toy_bench.model(0.0, body=f"import os, time; {counts}; time.sleep(0.3)")
     environment = {**os.environ, "HARNESS_CACHE": str(toy_bench.folder / "cache")}
     environment["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(
@@ -172,6 +175,11 @@ def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> N
     deadline = time.monotonic() + 120
     while len(list(records.rglob("*.nc"))) < 1 and time.monotonic() < deadline:
         time.sleep(0.05)
+    # In the middle of a step of the next rollout: elsewhere the signal may meet pytest's own work.
+    before = steps.stat().st_size
+    while steps.stat().st_size == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
