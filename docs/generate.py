@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 from harness.paths import slug  # noqa: E402
 from harness.properties import Property, declared, load  # noqa: E402
 from harness.report.controls import picture, table  # noqa: E402
+from harness.report.sections import when  # noqa: E402
 from harness.results import Run, TestResult, Verdict  # noqa: E402
 from harness.specificity import matrix  # noqa: E402
 from harness.surrogates.controls import CONTROLS  # noqa: E402
@@ -100,15 +101,6 @@ def drawing(tests: Sequence[TestResult]) -> str:
     return template.render(panels=panels, width=WIDTH, height=HEIGHT, left=LEFT, below=BELOW, top=TOP)
 
 
-def when(verdict: Verdict) -> str:
-    """Where a criterion is judged: at every step, at some, or once for a rollout."""
-    steps = verdict.steps
-    if not steps:
-        return " once for a rollout"
-    whole = steps[-1] - steps[0] + 1 == len(steps)
-    return " at every step" if whole else f" at steps {', '.join(map(str, steps))}"
-
-
 def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
     """Write the page of one property and its pictures."""
     criteria = []
@@ -128,7 +120,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
                 "name": criterion,
                 "unit": found.unit if found else "",
                 "basis": found.basis if found else "",
-                "when": when(found) if found else "",
+                "when": when(found.steps) if found and found.steps else " once for a rollout",
                 "picture": name if found is not None else "",
                 "control": control,
                 "summary": CONTROLS[control.removeprefix("control:")].summary if control else "",

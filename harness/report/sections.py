@@ -159,10 +159,13 @@ def _noted(cases: Sequence[tuple[TestResult, str]]) -> tuple[tuple[str, tuple[st
 
 
 def _when(tests: Sequence[TestResult]) -> str:
-    """` at every step`, or ` at steps 1, 10, 50` where the figure is measured at a few of them."""
+    """When a criterion is judged; empty where it is once for a rollout."""
     steps = next((t.verdict.steps for t in tests if t.verdict and t.verdict.steps), ())
-    if not steps:
-        return ""
+    return when(steps) if steps else ""
+
+
+def when(steps: Sequence[int]) -> str:
+    """` at every step`, or ` at steps 1, 10, 50` where a figure is measured at a few of them."""
     whole = steps[-1] - steps[0] + 1 == len(steps)
     return " at every step" if whole else f" at steps {', '.join(map(str, steps))}"
 
