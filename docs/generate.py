@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from harness.paths import slug  # noqa: E402
 from harness.properties import Property, declared, load  # noqa: E402
 from harness.report.controls import picture, table  # noqa: E402
-from harness.report.sections import when  # noqa: E402
+from harness.report.sections import sparse, when  # noqa: E402
 from harness.results import Run, TestResult, Verdict  # noqa: E402
 from harness.specificity import matrix  # noqa: E402
 from harness.surrogates.controls import CONTROLS  # noqa: E402
@@ -87,11 +87,19 @@ def panel(test: TestResult, place: int) -> dict[str, object]:
         "x": place * WIDTH,
         "title": f"{test.model.removeprefix('control-')}: {fate}",
         "curve": points(curve),
+        "dots": points(curve).split() if verdict.steps and sparse(steps) else (),
         "limit": points(limits),
         "top": f"{top:.2g}",
-        "steps": f"step {steps[0]} to {steps[-1]}" if verdict.steps else "one figure",
+        "steps": caption(verdict.steps),
         "broken": test.outcome == "violated",
     }
+
+
+def caption(steps: Sequence[int]) -> str:
+    """What the horizontal axis of a panel is."""
+    if not steps:
+        return "one figure"
+    return when(steps).removeprefix(" at ") if sparse(steps) else f"step {steps[0]} to {steps[-1]}"
 
 
 def drawing(tests: Sequence[TestResult]) -> str:
@@ -99,6 +107,16 @@ def drawing(tests: Sequence[TestResult]) -> str:
     template = _environment().get_template("panel.svg.j2")
     panels = [panel(test, place) for place, test in enumerate(tests)]
     return template.render(panels=panels, width=WIDTH, height=HEIGHT, left=LEFT, below=BELOW, top=TOP)
+
+
+def asked(declaration: Property) -> list[tuple[str, str]]:
+    """Traits the model must have, and the criteria that ask for them ("" for all)."""
+    groups: dict[str, list[str]] = {}
+    for criterion in declaration.criteria:
+        if traits := declaration.asks[criterion]:
+            groups.setdefault(", ".join(sorted(traits)), []).append(criterion)
+    everywhere = len(declaration.criteria)
+    return [(t, "" if len(found) == everywhere else ", ".join(found)) for t, found in groups.items()]
 
 
 def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
@@ -136,7 +154,7 @@ def page(run: Run, declaration: Property, doc: str, folder: Path) -> None:
             declaration=declaration,
             paragraphs=paragraphs,
             criteria=criteria,
-            asks=sorted(set().union(*declaration.asks.values())),
+            asks=asked(declaration),
         )
     )
     (folder / f"{declaration.name}.md").write_text(text.rstrip() + "\n", encoding="utf-8")

@@ -29,9 +29,10 @@ def test_basin_determinism(readings, criterion, judge, note):
 
     A flip is another basin than that of the plain rollout.  Input: white noise of 1e-2 and 1e-4
     sigma on every input frame, the draw held fixed; no flip is allowed up to 1e-4 sigma, and where
-    there is one, 1e-6 is tried as well.  The noises are one pattern, of several sizes.  Draws: five
-    other draws on the same input; recorded with their number and the exact 95 % upper bound of the
-    flip rate.
+    there is one, 1e-6 is tried as well.  The noises are one pattern, of several sizes.  Where neither
+    component grows the basin is "none", and what is kept is that the noise makes none grow.  Draws:
+    five other draws on the same input; recorded with their number and the exact 95 % upper bound of
+    the flip rate.
 
     Sources: Clopper and Pearson 1934, Biometrika 26, 404.
     """

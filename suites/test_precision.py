@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from harness.diagnostics.series import basin
-from harness.diagnostics.structure import growth_rate
+from harness.diagnostics.structure import LEAST_STEPS, growth_rate
 from harness.jobs import audit, twin
 from harness.properties import property_test
 
@@ -14,8 +14,6 @@ from harness.properties import property_test
 START = 1e-5
 #: lambda agrees between precisions to this many e-folds per step, or to 3 standard errors.
 RATE = 0.01
-#: a rate is fitted to three variances or more, that of step 0 among them
-LEAST_FRAMES = 3
 
 
 @property_test(
@@ -45,7 +43,7 @@ def test_fp64_invariance(record, criterion, judge, note):
         note["delta_last"] = float(delta[-1])
         judge(float(delta.sel(step=1)), START, "delta(1)", "two digits above float32 rounding")
     else:
-        if record.data.sizes["step"] < LEAST_FRAMES:
+        if record.data.sizes["step"] < LEAST_STEPS:
             pytest.skip("not applicable: a rate needs two steps or more")
         sides = (record.truth, record.pred)
         rates = [growth_rate(side["variance"].values) for side in sides]

@@ -35,8 +35,10 @@ def controls(
         ok = all(cell.as_it_should for cell in cells.values())
         must = [c for c, cell in tripped.items() if cell.duty == "must"]
         other = [c for c, cell in tripped.items() if cell.duty != "must"]
-        rows.append(("ok" if ok else "WRONG", subject, ", ".join(must), ", ".join(other)))
-    show_table(("", "surrogate", "tripped, as it must", "tripped besides"), rows)
+        said = [", ".join(must), "besides: " + ", ".join(other) if other else ""]
+        rows.append(("ok" if ok else "WRONG", subject, "; ".join(filter(None, said))))
+    # one column for both: two of them would break the names of criteria at 80 columns
+    show_table(("", "surrogate", "tripped, as it must; besides, as it may"), rows)
     alarms, judged, with_one, simulations = matrix.alarms()
     if judged:
         Console().print(

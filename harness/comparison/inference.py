@@ -76,10 +76,14 @@ def _of(pairs: Sequence[tuple[str, float]], unit: Unit) -> Inference:
     n = len(differences)
     if not n:
         return Inference(n=0, unit=unit, reason="no simulation has a figure on both sides")
+    sizeless = [name for name, value in differences.items() if math.isnan(value)]
+    if sizeless:
+        reason = f"finite on neither side in {', '.join(sizeless)}: their difference has no size"
+        return Inference(n=n, unit=unit, reason=reason)
     values = np.array(list(differences.values()))
-    median = float(np.median(values)) if not np.isnan(values).any() else math.nan
+    median = float(np.median(values))
     if math.isnan(median):
-        reason = "some rollouts diverge on both sides, so that their difference has no size"
+        reason = "infinite both ways, so that their median has no size"
         return Inference(n=n, unit=unit, reason=reason)
     spread = interval([np.array([value]) for value in values])
     return Inference(
@@ -102,7 +106,7 @@ def _difference(before: Verdict, after: Verdict, unit: Unit) -> float:
         pair = before.figure, after.figure
     else:
         pair = before.margin or 0.0, after.margin or 0.0
-    # inf - inf is NaN: two divergences, whose difference has no size
+    # inf - inf is NaN: where neither side is finite, their difference has no size
     return pair[1] - pair[0] if math.isfinite(pair[0]) or math.isfinite(pair[1]) else math.nan
 
 

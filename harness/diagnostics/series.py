@@ -159,9 +159,13 @@ def ln_density_skewness(side: xr.Dataset) -> xr.DataArray:
     The thinnest 1 % of a log-normal density hold 0.14 of its skewness (0.03 the thinnest 0.1 %): up
     to there the statement about the rest is one about the field.
     """
-    left_out = side["negative_density"].sel(step=side["structure_step"].values).values
     skewness = _by_step(side["ln_density_skewness"])
-    return skewness.where(left_out <= MOST_WITHOUT_LOGARITHM)
+    return skewness.where(without_logarithm(side).values <= MOST_WITHOUT_LOGARITHM)
+
+
+def without_logarithm(side: xr.Dataset) -> xr.DataArray:
+    """Share of cells with rho <= 0 where structure was measured, (step)."""
+    return side["negative_density"].sel(step=side["structure_step"].values)
 
 
 def ln_imprint(strides: Sequence[int]) -> Callable[[xr.Dataset], xr.DataArray]:

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 GROWN = 10.0
 #: Steps at the end over which rates are fitted.
 FIT_STEPS = 10
+#: A rate is fitted to this many variances or more, that of step 0 among them.
+LEAST_STEPS = 3
 
 
 class Rate(NamedTuple):
@@ -90,7 +92,7 @@ def growth_rate(variance: Array) -> Rate:
     """lambda: half the least-squares slope of ln var over the last 10 finite steps.
 
     Of the channel with the largest final growth ratio; half, because amplitudes and not energies
-    are meant.  NaN with fewer than 3 finite steps, or where no channel varies at step 0.
+    are meant.  NaN with fewer than LEAST_STEPS finite ones, or where no channel varies at step 0.
 
     Args:
         variance: (step, channel).
@@ -100,7 +102,7 @@ def growth_rate(variance: Array) -> Rate:
     """
     steps = finite_steps(variance)
     varies = np.flatnonzero(steps[0] > 0) if len(steps) else np.array([], dtype=int)
-    if len(steps) < 3 or not len(varies):
+    if len(steps) < LEAST_STEPS or not len(varies):
         return Rate(np.nan, np.nan, 0)
     channel = int(varies[growth_ratio(steps[:, varies])[-1].argmax()])
     with np.errstate(all="ignore"):

@@ -46,7 +46,7 @@ LOOKS: tuple[Look, ...] = (
         "Recorded as broken, kept today: the baseline needs an update.",
     ),
     Look(
-        "unrecorded", "new knowledge", "new knowledge", "b2",
+        "unrecorded", "unrecorded", "unrecorded", "b2",
         "Broken where the published baseline holds no figure: not red.",
     ),
     Look(

@@ -166,8 +166,12 @@ def _when(tests: Sequence[TestResult]) -> str:
 
 def when(steps: Sequence[int]) -> str:
     """` at every step`, or ` at steps 1, 10, 50` where a figure is measured at a few of them."""
-    whole = steps[-1] - steps[0] + 1 == len(steps)
-    return " at every step" if whole else f" at steps {', '.join(map(str, steps))}"
+    return f" at steps {', '.join(map(str, steps))}" if sparse(steps) else " at every step"
+
+
+def sparse(steps: Sequence[int]) -> bool:
+    """Whether steps between the first and the last are missing."""
+    return steps[-1] - steps[0] + 1 > len(steps)
 
 
 def _tally(tests: Sequence[TestResult]) -> tuple[tuple[Look, int], ...]:
