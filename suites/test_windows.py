@@ -12,8 +12,8 @@ from harness.statistics import population_figures
 from harness.statistics.detectability import sign_test
 from harness.statistics.intervals import LEAST
 
-#: Two-sided p below which the windows differ.
-SIGNIFICANT = 0.05
+#: Two-sided p below which the windows differ: 0.05 over the two criteria that have a p.
+SIGNIFICANT = 0.05 / 2
 
 
 def figure(record, criterion):
@@ -35,7 +35,8 @@ def test_window_dependence(records, criterion, judge, note):
     The windows of one simulation, of all protocols of the run that hold it, are paired: mean over
     the later windows minus the first.  Step-1 VRMSE[seed] over persistence, lambda, and
     whether two windows end in different basins.  Below 8 simulations values and range are recorded
-    and nothing is judged; from 8 on the exact sign test must not tell the windows apart.
+    and nothing is judged; from 8 on the exact sign test must not tell the windows apart, at p < 0.05
+    for both figures together.
     """
     windows = {}
     for case, record in records:

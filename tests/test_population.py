@@ -15,6 +15,8 @@ from harness.statistics import Ensemble
 from harness.statistics.survival import first_violation
 from tests.conftest import Toy
 from tests.suites import suite
+from tests.toy import waves
+from tests.well_files import write_well_file
 
 
 def of(toy: Toy, prop: str, criterion: str = "") -> list[TestResult]:
@@ -50,6 +52,28 @@ def test_population_figures_are_those_of_the_cases(toy_bench: Toy) -> None:
         assert typical.values["median"] == np.median(means)
         assert typical.values["coverage"] == 1 - 2.0 ** (1 - len(means))
         assert typical.outcome == "recorded"
+
+
+@pytest.mark.parametrize(
+    ("simulations", "later", "outcome"), [(8, 1.5, "violated"), (8, 1.0, "passed"), (7, 1.5, "recorded")]
+)
+def test_window_dependence_is_seen_from_8_simulations_on(
+    toy_bench: Toy, simulations: int, later: float, outcome: str
+) -> None:
+    """A model that drives a shear in every window, and harder in later ones where it depends on them."""
+    folder = toy_bench.folder
+    for seed in range(3, simulations):
+        path = folder / f"data/datasets/toy/data/test/wave{seed}.hdf5"
+        write_well_file(path, waves(seed), dataset_name="toy", parameters={"Ma": 0.7})
+    protocol = (folder / "toy.toml").read_text().replace("starts = [0]", "starts = [0, 1]")
+    (folder / "toy.toml").write_text(protocol)
+    toy_bench.model(0.0, body=f"frame[5] *= (1.5 * (1.0 if window.start == 0 else {later})) ** number")
+    toy_bench.pytest("--no-baselines", suites=str(ROOT / "suites" / "test_windows.py"))
+    for criterion in ("step1_vrmse", "lambda"):
+        (found,) = of(toy_bench, "window_dependence", criterion)
+        assert found.outcome == outcome, found.values
+    (basins,) = of(toy_bench, "window_dependence", "basin")
+    assert basins.outcome == "recorded"
 
 
 def variances(truth: list[list[float]], pred: list[list[float]]) -> Record:
