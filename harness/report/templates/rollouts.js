@@ -43,7 +43,7 @@ const RolloutPlots = (() => {
       const text = `${plain(curve.model)} ${plain(curve.label)}`;
       return { x: curve.x, y: curve.y, mode: "lines", name: plain(curve.model), legendgroup: "m" + model, showlegend: first, opacity: 0.6, line: { color: Theme.model(model), width: 1.4 }, hovertemplate: `<b>${text}</b><br>step %{x}: %{y:.2e}<extra></extra>` };
     });
-    return { traces, layout: layout({ xaxis: axis("step"), yaxis: axis("δ = rms(u<sub>64</sub> − u<sub>32</sub>) / rms fluctuation", { type: "log", tickformat: "~g", nticks: 5 }) }) };
+    return { traces, layout: layout({ xaxis: axis("step"), yaxis: axis("δ", { type: "log", tickformat: ".0e", dtick: 1 }) }) };
   }
   return { growth, spectra, realisations, distances };
 })();
