@@ -15,7 +15,8 @@ def test_bounded_rollout(record, ensemble, judge, note):
     """The variance of every channel stays as near to the truth's as truth stays to truth.
 
     Within one simulation the components of the velocity vary too little to judge another by: with no
-    other, each is recorded, and their sum is judged.
+    other, each is recorded, and their sum is judged.  A channel that is uniform in every frame of the
+    truth is not judged.
 
     Sources: McCabe et al., arXiv 2306.10619, on the stability of autoregressive neural operators;
     APEBench, arXiv 2411.00180.
@@ -27,6 +28,7 @@ def test_bounded_rollout(record, ensemble, judge, note):
     note["lambda_channel"] = str(channels[growth.channel])
     for channel, step in zip(channels, onset(variance), strict=True):
         note[f"onset_{channel}"] = None if step is None else float(step)
+    note["uniform_in_truth"] = " ".join(channels[~record.truth["variance"].values.any(0)]) or None
     if ensemble.single:
         velocity = record.data["field"] == "velocity"
         apart = np.abs(departure(record, ln_variance)).where(velocity, drop=True)

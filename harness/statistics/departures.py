@@ -68,10 +68,12 @@ class Ensemble:
     def width(self, statistic: Statistic) -> Width:
         """W_s = 1.25 max |s(u_i) - s(u_j)| over all pairs of truth frames.
 
-        The largest difference over pairs is the range, so one pass suffices.
+        The largest difference over pairs is the range, so one pass suffices.  A channel without a
+        logarithm in any truth frame has no W (see `departure`).
         """
         parts = [statistic(record.truth) for record in self.records]
-        value = SAFETY * (_extreme(parts, "max") - _extreme(parts, "min"))
+        highest = _extreme(parts, "max")
+        value = SAFETY * (_varying(highest, highest) - _varying(_extreme(parts, "min"), highest))
         return Width(value, sum(part.sizes["step"] for part in parts), len(parts))
 
     def shape_width(self) -> Width:
@@ -94,5 +96,18 @@ def _extreme(parts: Sequence[xr.DataArray], which: str) -> xr.DataArray:
 
 
 def departure(record: Record, statistic: Statistic) -> xr.DataArray:
-    """s(p_t) - s(u_t), frame by frame."""
-    return statistic(record.pred) - statistic(record.truth)
+    """s(p_t) - s(u_t), frame by frame.
+
+    Without the channels that are uniform in every frame of the truth: the logarithm of their variance
+    is -inf, and there is nothing to depart from.
+    """
+    truth = statistic(record.truth)
+    highest = truth.max("step", skipna=False)
+    return _varying(statistic(record.pred), highest) - _varying(truth, highest)
+
+
+def _varying(values: xr.DataArray, highest: xr.DataArray) -> xr.DataArray:
+    """The channels whose largest value over all frames is not -inf."""
+    if highest.dims != ("channel",):
+        return values
+    return values.isel(channel=np.flatnonzero(~np.isneginf(highest.values)))
