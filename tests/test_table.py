@@ -77,7 +77,7 @@ def test_from_eight_simulations_a_bootstrap_over_simulations(tmp_path: Path) -> 
     run = run_of(tmp_path, errors, windows=2)
     (line,) = error_table(run, tmp_path, ["well"], ["pooled-median"], (1, 6))
     assert line.figure == pytest.approx(np.median(errors))
-    assert (line.interval.method, line.interval.n, line.trajectories) == ("BCa", 10, 20)
+    assert (line.interval.method, line.interval.n, line.windows) == ("BCa", 10, 20)
     assert line.interval.low < line.figure < line.interval.high
 
 
@@ -90,7 +90,7 @@ def test_a_divergence_counts_as_infinite_and_is_named(tmp_path: Path) -> None:
     )
     assert (before.diverged, before.interval.high) == (0, 1.0)
     assert (after.diverged, after.figure, after.interval.high) == (1, 1.0, np.inf)
-    assert "1 trajectory diverged" in after.subject
+    assert "1 rollout diverged" in after.subject
 
 
 def test_only_the_runs_own_precision_and_first_draw_count(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_only_the_runs_own_precision_and_first_draw_count(tmp_path: Path) -> Non
         }
     )
     (line,) = error_table(run, tmp_path, ["well"], ["pooled-median"])
-    assert (line.figure, line.trajectories) == (1.0, 1)
+    assert (line.figure, line.windows) == (1.0, 1)
 
 
 def test_what_cannot_be_printed_is_said(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def table(
 ) -> None:
     """Print the error figures of a run as papers print them, per model and protocol.
 
-    One line per VRMSE convention and aggregation, with the number of trajectories and simulations
+    One line per VRMSE convention and aggregation, with the number of windows and simulations
     and an interval: the range of the simulations below 8 of them, a BCa bootstrap over
     simulations from 8 on.
     """

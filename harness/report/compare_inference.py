@@ -48,12 +48,12 @@ def columns(comparison: Comparison) -> str:
     """What the columns of the table mean."""
     if not _inferred(comparison):
         return (
-            "Changes are facts: both sides saw the same trajectories. Nothing is inferred: "
+            "Changes are facts: both sides saw the same windows. Nothing is inferred: "
             + ", ".join(dict.fromkeys(one.inference.reason for one in comparison.criteria))
             + "."
         )
     return (
-        "Changes are facts: both sides saw the same trajectories. Figures are medians over windows; "
+        "Changes are facts: both sides saw the same windows. Figures are medians over windows; "
         "a difference is per simulation, in limits of the criterion "
         f"({OWN_UNIT}: in the figure's own unit), its median with {_interval(_inferred(comparison))}; "
         "detectable is the mean difference that a paired t test would find in 4 of 5 repetitions."

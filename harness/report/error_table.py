@@ -28,7 +28,7 @@ HEADER = ("VRMSE", "aggregation", "figure", "interval")
 class Line:
     """One aggregated error with everything that it depends on.
 
-    steps: first and last, inclusive, 1 = first prediction.  diverged: trajectories that are not
+    steps: first and last, inclusive, 1 = first prediction.  diverged: rollouts that are not
     finite by the last of them.
     """
 
@@ -39,16 +39,16 @@ class Line:
     steps: tuple[int, int]
     figure: float
     interval: Interval
-    trajectories: int
+    windows: int
     diverged: int
 
     @property
     def subject(self) -> str:
-        """What the figure is of: `fno-mini, simulated, steps 1-50, 12 trajectories of ...`."""
-        lost = f", {counted(self.diverged, 'trajectory', 'trajectories')} diverged"
+        """What the figure is of: `fno-mini, simulated, steps 1-50, 12 windows of ...`."""
+        lost = f", {counted(self.diverged, 'rollout')} diverged"
         return (
             f"{self.model}, {self.protocol}, steps {self.steps[0]}-{self.steps[1]}, "
-            f"{counted(self.trajectories, 'trajectory', 'trajectories')} of "
+            f"{counted(self.windows, 'window')} of "
             f"{counted(self.interval.n, 'simulation')}{lost if self.diverged else ''}"
         )
 
@@ -166,7 +166,7 @@ def as_json(run: Run, lines: Sequence[Line]) -> str:
             "coverage": line.interval.coverage,
             "method": line.interval.method,
             "simulations": line.interval.n,
-            "trajectories": line.trajectories,
+            "windows": line.windows,
             "diverged": line.diverged,
         }
         for line in lines
