@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from harness.fields import MHD
+from harness.paths import ROOT
 from harness.truth.errors import MissingData, TruthError
 from harness.truth.well import Frames
+from tests.conftest import Toy
 from tests.test_well import scan_truth, write
+from tests.toy import waves
+from tests.well_files import write_well_file
 
 
 @pytest.fixture
@@ -250,3 +254,23 @@ def test_errors_survive_a_process_boundary() -> None:
             str(original),
             vars(original),
         )
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"), [("pass", "passed"), ("frame[2] *= 2.0 ** number", "violated")]
+)
+def test_a_channel_that_is_uniform_in_the_truth_is_left_out(
+    toy_bench: Toy, body: str, outcome: str
+) -> None:
+    """A flow in the plane has v_z = 0: the other channels are judged as ever."""
+    for seed in range(3):
+        frames = waves(seed)
+        frames[:, 6] = 0
+        path = toy_bench.folder / f"data/datasets/toy/data/test/wave{seed}.hdf5"
+        write_well_file(path, frames, dataset_name="toy", parameters={"Ma": 0.7})
+    toy_bench.model(0.0, body=body)
+    toy_bench.pytest("--no-baselines", suites=str(ROOT / "suites" / "test_growth.py"))
+    for name in ("bounded_rollout", "liveness"):
+        found = toy_bench.result("wave0:", name)
+        assert found.outcome == outcome, found.message
+    assert toy_bench.result("wave0:", "bounded_rollout").values["uniform_in_truth"] == "v_z"

@@ -55,7 +55,8 @@ def test_population_figures_are_those_of_the_cases(toy_bench: Toy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("simulations", "later", "outcome"), [(8, 1.5, "violated"), (8, 1.0, "passed"), (7, 1.5, "recorded")]
+    ("simulations", "later", "outcome"),
+    [(8, 1.5, "violated"), (8, 1.0, "passed"), (7, 1.5, "recorded")],
 )
 def test_window_dependence_is_seen_from_8_simulations_on(
     toy_bench: Toy, simulations: int, later: float, outcome: str
