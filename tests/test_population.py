@@ -61,7 +61,7 @@ def test_population_figures_are_those_of_the_cases(toy_bench: Toy) -> None:
 def test_window_dependence_is_seen_from_8_simulations_on(
     toy_bench: Toy, simulations: int, later: float, outcome: str
 ) -> None:
-    """A model that drives a shear in every window, and harder in later ones where it depends on them."""
+    """A model that drives a shear in every window, and harder in later ones if it depends on them."""
     folder = toy_bench.folder
     for seed in range(3, simulations):
         path = folder / f"data/datasets/toy/data/test/wave{seed}.hdf5"
