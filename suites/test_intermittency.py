@@ -27,8 +27,8 @@ def test_intermittency(record, criterion, ensemble, judge, note):
     zeta_2, the slope of ln S_4 on ln S_2, which is 2 without intermittency.  Skewness: that of ln
     rho over the cells with rho > 0; where more than 1 % of the cells have none it is undefined, which
     violates.  What is caught is too much of it rather than too little: single frames come so near to
-    Gaussian increments that W allows them.  Of frames of the embedded truth given random phases, 4 %
-    break kurtosis, 13 % scaling and 2 % skewness.
+    Gaussian increments that W allows them.  Of frames of the embedded truth given random phases, 2 %
+    break kurtosis, 6 % scaling and 1 % skewness (`docs/widths.py`).
 
     Sources: She and Leveque 1994, Phys. Rev. Lett. 72, 336; Schekochihin, arXiv 2010.00699.
     """
