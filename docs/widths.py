@@ -19,17 +19,17 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness import jobs, paths, plan  # noqa: E402
-from harness.diagnostics import series  # noqa: E402
-from harness.diagnostics.derived import derive  # noqa: E402
-from harness.engine import Engine  # noqa: E402
-from harness.makers.setup import Setup  # noqa: E402
-from harness.plan import Options  # noqa: E402
-from harness.record import Record, Store  # noqa: E402
-from harness.rollout import read_truth, roll  # noqa: E402
-from harness.statistics import Ensemble, departure  # noqa: E402
-from harness.truth.well import Frames  # noqa: E402
-from harness.truth.window import Simulation  # noqa: E402
+from harness import jobs, paths, plan
+from harness.diagnostics import series
+from harness.diagnostics.derived import derive
+from harness.engine import Engine
+from harness.makers.setup import Setup
+from harness.plan import Options
+from harness.record import Record, Store
+from harness.rollout import read_truth, roll
+from harness.statistics import Ensemble, departure
+from harness.truth.well import Frames
+from harness.truth.window import Simulation
 
 INTERMITTENCY = {
     "kurtosis": series.ln_kurtosis,
