@@ -124,17 +124,19 @@ const Plots = (() => {
       const lines = figure.lines.filter((line) => line.model === index);
       if (!lines.length) return;
       const color = Theme.model(index), shift = DATA.models.length > 1 ? (index / (DATA.models.length - 1) - 0.5) * 0.3 : 0;
-      const x = lines.map((line) => place(line) + shift), lost = lines.filter((line) => line.figure === null).length;
+      const x = lines.map((line) => place(line) + shift), lost = lines.filter((line) => line.figure === null).length, zero = figure.log ? lines.filter((line) => line.figure === 0).length : 0;
+      const unseen = (lost ? `, ${lost} not finite` : "") + (zero ? `, ${zero} at 0, below the picture` : "");
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
       if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
-      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + (lost ? `, ${lost} not finite` : ""), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + unseen, legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
     });
     const limit = { x: [], y: [] };
     for (const label of labels) {
       const values = figure.lines.filter((line) => line.label === label && line.limit !== null).map((line) => line.limit);
       for (const value of new Set(values)) { limit.x.push(labels.indexOf(label) - 0.4, labels.indexOf(label) + 0.4, null); limit.y.push(value, value, null); }
     }
-    traces.push({ ...limit, mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
+    const hidden = figure.log && limit.y.length && !limit.y.some((value) => value > 0);
+    traces.push({ ...limit, mode: "lines", name: hidden ? "limit 0, below the picture" : "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
     const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
     const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
     return { traces, layout: layout({ xaxis: x, yaxis: axis(figure.unit, judgedAxis(figure)) }) };
