@@ -109,6 +109,19 @@ def test_points_that_a_logarithm_cannot_show_are_told(tab: Tab, tmp_path: Path) 
     ]
 
 
+def test_unlike_limits_stand_over_their_own_models(tab: Tab, tmp_path: Path) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"))
+    first, second, limit = tab.evaluate("""Plots.judged({ kind: 'points', unit: 'x', log: false, lines:
+        [[0, 's0', 3], [1, 's0', 5], [0, 's1', 4], [1, 's1', 4]].map(([model, label, limit]) => ({
+          model, label, limit, outcome: 'passed', margin: 1, figure: 2, step: 5, where: null,
+          diverged: null })) }).traces.map((t) => ({ x: t.x, y: t.y }))""")
+    assert limit["y"] == [3, 3, None, 5, 5, None, 4, 4, None]
+    low, high, _, other_low, other_high, _, whole_low, whole_high, _ = limit["x"]
+    assert low < first["x"][0] < high < other_low < second["x"][0] < other_high
+    assert whole_low < first["x"][1] < second["x"][1] < whole_high
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_words_and_symbols_of_a_comparison_stand_out(tab: Tab, tmp_path: Path, dark: bool) -> None:
     build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
