@@ -147,15 +147,19 @@ def ended(verdict: Verdict) -> int | None:
     return min((s for s in (verdict.diverged_at, verdict.step) if s is not None), default=None)
 
 
+def step_of(verdict: Verdict) -> int | None:
+    """The step that goes with the figure: where it is worst, or where it ceased to be finite."""
+    return verdict.step if math.isfinite(verdict.figure) else ended(verdict)
+
+
 def expectation(verdict: Verdict, source: str) -> Expectation:
     """The baseline entry that records this verdict."""
-    step = verdict.step if math.isfinite(verdict.figure) else ended(verdict)
     return Expectation(
         verdict="passed" if kept(verdict) else "violated",
         figure=verdict.figure,
         limit=verdict.limit,
         tolerance=tolerance(verdict),
-        step=step,
+        step=step_of(verdict),
         source=source,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,30 @@ def test_several_models_pair_by_name(run: Path, tmp_path: Path) -> None:
     assert code == 1 and "conv-mini (run changed) against conv-mini (run 2026" in output
 
 
+def test_the_page_of_several_references_names_each(run: Path, tmp_path: Path) -> None:
+    new, target = changed(run, tmp_path / "new", scaled(1.2)), tmp_path / "page.html"
+    assert compare(run, new, "--html", target)[0] == 1
+    page = target.read_text(encoding="utf-8")
+    old = Run.load(run).name
+    title = re.search(r"<title>(.*?)</title>", page)
+    assert title and title[1] == "; ".join(
+        f"{name} (run changed) against {name} (run {old})" for name in (A, B)
+    )
+    facts = dict(re.findall(r"<dt>([^<]*)</dt><dd>(run [^<]*)</dd>", page))
+    names = [f"{name} (run {name_of})" for name in (A, B) for name_of in (old, "changed")]
+    assert list(facts) == names
+    tables = re.findall(r"<th[^>]*>repaired</th>(.*?)<th[^>]*>detectable", page, re.S)
+    assert len(tables) == 2 and all(re.search(">reference<.*>this model<", own) for own in tables)
+    cases = page.split('<details class="cases">')[1:]
+    heads = {tuple(re.findall(r'<th scope="col" class="number">([^<]*)</th>', one)) for one in cases}
+    assert heads == {("reference", "this model", "difference", "limit", "margin", "step")}
+
+
+def test_what_counts_as_worse_is_said_in_full(run: Path) -> None:
+    _, output = compare(f"{run}:{A}", f"{run}:{B}", "--worse-than", "30%")
+    assert "worse is a figure beyond the reference's by 30 % of it, and by 1 % of its limit" in output
+
+
 def test_three_sides_are_each_compared_with_the_first(run: Path, tmp_path: Path) -> None:
     new = changed(run, tmp_path / "new", scaled(0.5))
     found = as_json(f"{run}:{B}", f"{new}:{B}", f"{run}:{A}")
@@ -252,6 +277,16 @@ def test_a_run_against_its_own_baseline_is_the_same(run: Path, baselines: Path) 
         assert " worse" not in output.split("common cases")[0]
     code, _ = compare(A, f"{run}:{B}", *option)
     assert code == 1
+
+
+def test_figures_of_baselines_are_drawn_without_a_unit(baselines: Path, tmp_path: Path) -> None:
+    """A baseline holds none, and the name of a criterion is no quantity."""
+    copy = tmp_path / "copy" / "other"
+    shutil.copytree(baselines / A, copy)
+    target = tmp_path / "page.html"
+    assert compare(A, copy, "--baselines", baselines, "--html", target)[0] == 0
+    units = set(re.findall(r'"unit":"([^"]*)"', target.read_text(encoding="utf-8")))
+    assert units == {"figure"}
 
 
 def test_a_published_baseline_is_compared_by_its_facts(run: Path, baselines: Path) -> None:

@@ -61,6 +61,67 @@ def test_the_matrix_of_changes_works_from_the_keyboard(tab: Tab, tmp_path: Path)
     assert tab.evaluate(f"{stops}.length") == 1
 
 
+def two_models_in_two_runs(folder: Path) -> Path:
+    for name in ("first-of-the-runs", "second-of-the-runs"):
+        run = build_example(folder / name, simulations=2, cells=8)
+        run.model_copy(update={"name": name}).save(folder / name)
+    return page(folder, "compare", folder / "first-of-the-runs", folder / "second-of-the-runs")
+
+
+def test_each_matrix_has_a_readout_that_no_other_covers(tab: Tab, tmp_path: Path) -> None:
+    tab.open(two_models_in_two_runs(tmp_path), 1280, 300)  # lower than a matrix
+    for index in range(2):
+        tab.evaluate(f"""{{ const matrix = document.querySelectorAll('table.matrix')[{index}];
+            matrix.scrollIntoView({{behavior: 'instant'}}); }}""")
+        top = tab.evaluate(f"""(() => {{ const own = document.querySelectorAll('.readout')[{index}];
+            const box = own.getBoundingClientRect();
+            return document.elementFromPoint(box.x + 20, box.y + box.height / 2) === own; }})()""")
+        assert top, f"readout {index} is covered"
+
+
+def test_on_paper_names_and_numbers_are_whole_and_labels_fit(tab: Tab, tmp_path: Path) -> None:
+    tab.open(two_models_in_two_runs(tmp_path), 680)
+    tab.command("Emulation.setEmulatedMedia", media="print")
+    tab.evaluate("document.documentElement.classList.add('printing')")
+    broken = tab.evaluate("""Array.from(document.querySelectorAll('.changes td'), (cell) => {
+        const parts = [], texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        if (cell !== cell.parentNode.cells[0] && !cell.matches('.number')) return parts;
+        while (texts.nextNode()) {
+          const range = document.createRange();
+          range.selectNodeContents(texts.currentNode);
+          if (range.getClientRects().length > 1) parts.push(texts.currentNode.data);
+        }
+        return parts; }).flat()""")
+    assert broken == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 680
+    assert tab.evaluate("document.querySelector('.matrix td .cell').clientWidth") == 16
+
+
+def test_points_that_a_logarithm_cannot_show_are_told(tab: Tab, tmp_path: Path) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"))
+    names = tab.evaluate("""Plots.judged({ kind: 'points', unit: 'figure', log: true, lines:
+        [0, 0.5, null].map((figure, i) => ({ model: 0, label: 's' + i, outcome: 'passed', margin: 1,
+          figure, step: 5, where: null, diverged: null, limit: 0 })) }).traces.map((t) => t.name)""")
+    assert names == [
+        "fno-mini, 1 not finite, 1 at 0, below the picture",
+        "limit 0, below the picture",
+    ]
+
+
+def test_unlike_limits_stand_over_their_own_models(tab: Tab, tmp_path: Path) -> None:
+    build_example(tmp_path, simulations=2, cells=8).save(tmp_path)
+    tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"))
+    first, second, limit = tab.evaluate("""Plots.judged({ kind: 'points', unit: 'x', log: false, lines:
+        [[0, 's0', 3], [1, 's0', 5], [0, 's1', 4], [1, 's1', 4]].map(([model, label, limit]) => ({
+          model, label, limit, outcome: 'passed', margin: 1, figure: 2, step: 5, where: null,
+          diverged: null })) }).traces.map((t) => ({ x: t.x, y: t.y }))""")
+    assert limit["y"] == [3, 3, None, 5, 5, None, 4, 4, None]
+    low, high, _, other_low, other_high, _, whole_low, whole_high, _ = limit["x"]
+    assert low < first["x"][0] < high < other_low < second["x"][0] < other_high
+    assert whole_low < first["x"][1] < second["x"][1] < whole_high
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_words_and_symbols_of_a_comparison_stand_out(tab: Tab, tmp_path: Path, dark: bool) -> None:
     build_example(tmp_path, simulations=2, cells=8).save(tmp_path)

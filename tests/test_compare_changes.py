@@ -7,8 +7,9 @@ import math
 import pytest
 
 from harness.comparison.changes import change
-from harness.comparison.compare import Case, Comparison, Criterion, Party, most_noted
+from harness.comparison.compare import Case, Comparison, Criterion, Party, compare, most_noted
 from harness.comparison.inference import decide, infer, infer_values
+from harness.comparison.sides import Key, Side
 from harness.report.compare_text import gravest
 from harness.results import Expectation, Fact, TestResult, Verdict
 
@@ -27,7 +28,12 @@ def case(
         zero = 0.0 if figure == 0 else INF
         margin = figure / limit if limit else zero
         verdict = Verdict(
-            figure=figure, limit=limit, margin=margin, unit="s", step=5, diverged_at=diverged_at
+            figure=figure,
+            limit=limit,
+            margin=margin,
+            unit="s",
+            step=diverged_at or 5,
+            diverged_at=diverged_at,
         )
     return TestResult(
         nodeid="x", suite="test_x", property="x", model="m", protocol="p", simulation="s0", window=0,
@@ -74,6 +80,52 @@ def test_a_crash_is_not_a_pass() -> None:
     assert change(case(0.5), case(outcome="missing"), None, 0.05).change == "broken"
     back = change(case(outcome="error"), case(0.5), None, 0.05)
     assert back.change is None and back.reason.startswith("no figure before")
+
+
+@pytest.mark.parametrize(("ends", "expected"), [((5, 5), "same"), ((40, 30), "worse")])
+def test_a_figure_ends_where_it_or_the_rollout_does(ends: tuple[int, int], expected: str) -> None:
+    """A figure may be undefined before the rollout is: the first of the two is its end."""
+    pair = [side_of(ended_at(end, diverged_at=42)) for end in ends]
+    (one,) = compare(*pair, 0.05).criteria[0].cases
+    assert one.change == expected
+    assert one.before and one.after and (one.before.step, one.after.step) == ends
+
+
+def ended_at(step: int, diverged_at: int) -> TestResult:
+    found = case(INF, diverged_at=diverged_at)
+    assert found.verdict is not None
+    return found.model_copy(update={"verdict": found.verdict.model_copy(update={"step": step})})
+
+
+def side_of(*tests: TestResult) -> Side:
+    keyed = {Key(t.protocol, t.property, t.criterion, t.simulation, t.window): t for t in tests}
+    return Side("m", "m", "run", {"p": {}}, {}, keyed)
+
+
+def recorded() -> TestResult:
+    return case(0.5, outcome="recorded")
+
+
+@pytest.mark.parametrize("outcome", ["error", "missing"])
+def test_a_recorded_reference_hides_no_failure(outcome: str) -> None:
+    found = compare(side_of(recorded()), side_of(case(outcome=outcome)), 0.05)
+    assert found.counts()["broken"] == 1
+    (back,) = compare(side_of(case(outcome=outcome)), side_of(recorded()), 0.05).criteria
+    assert back.cases[0].reason.startswith("no figure before")
+
+
+def test_a_recorded_reference_hides_no_verdict_and_what_both_record_is_left_out() -> None:
+    bare = recorded().model_copy(update={"verdict": None})
+    (one,) = compare(side_of(bare), side_of(case(1.5, outcome="violated")), 0.05).criteria
+    assert one.cases[0].reason == "recorded on one side"
+    assert compare(side_of(recorded()), side_of(recorded()), 0.05).criteria == ()
+
+
+def test_two_sides_without_a_verdict_are_each_named() -> None:
+    found = change(case(outcome="recorded"), case(outcome="not-applicable"), None, 0.05)
+    assert found == (None, "recorded before, not-applicable now")
+    found = change(case(outcome="recorded"), case(outcome="recorded"), None, 0.05)
+    assert found == (None, "recorded on both sides")
 
 
 def test_what_is_not_judged_is_not_compared() -> None:

@@ -127,6 +127,18 @@ def test_table_and_picture_show_every_criterion_and_subject() -> None:
         assert f">{name}</text>" in text
 
 
+def test_only_what_the_strangers_may_trip_is_said_to_be_theirs() -> None:
+    tests = [*healthy(), *cases("control-step1-error", {"step1_vrmse": "violated"})]
+    tests += cases("stranger", {"step1_vrmse": "violated"})
+    tests += cases("control-carried", {"equivariance[reflection]": "violated"})
+    tests += cases("control-stirred", {"equivariance[reflection]": "violated"})
+    assert "equivariance[reflection]" in CONTROLS["stirred"].implies
+    lines = table(matrix(run_of(tests))).splitlines()
+    ends = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in lines}
+    assert ends["`step1_vrmse`"] == "may trip it"
+    assert ends["`equivariance[reflection]`"] == "not applicable"  # another control may, no stranger
+
+
 def test_the_command_says_what_is_wrong(
     run_cli: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -52,6 +52,8 @@ def change(
     if None not in verdicts:
         return Found("same", "the verdict alone is known")
     unjudged = [test.outcome for test in (before, after) if _kept(test) is None]
+    if len(set(unjudged)) == 2:
+        return Found(None, f"{unjudged[0]} before, {unjudged[1]} now")
     return Found(None, f"{unjudged[0]} on {'both sides' if len(unjudged) == 2 else 'one side'}")
 
 
@@ -81,7 +83,7 @@ def _is_worse(before: Verdict, after: Verdict, worse_than: float) -> bool:
 
 
 def _earlier(before: Verdict, after: Verdict) -> bool:
-    first, second = before.diverged_at or before.step, after.diverged_at or after.step
+    first, second = judging.ended(before), judging.ended(after)
     return first is not None and second is not None and second < math.floor(0.9 * first)
 
 

@@ -12,6 +12,7 @@ from harness.comparison import pairing
 from harness.comparison.changes import CHANGES, Change, change
 from harness.comparison.inference import Inference, decide, infer, infer_values
 from harness.comparison.sides import Key, Side
+from harness.judging import step_of
 from harness.results import TestResult, Verdict
 from harness.statistics.survival import first_violation, logrank
 
@@ -132,7 +133,7 @@ def compare(reference: Side, other: Side, worse_than: float) -> Comparison:
     criteria = {
         " ".join(group): _criterion(group, own, reference, other, worse_than)
         for group, own in groups.items()
-        if any(reference.tests[k].outcome != "recorded" for k in own)
+        if any(side.tests[k].outcome != "recorded" for k in own for side in (reference, other))
     }
     decided = decide({name: one.inference for name, one in criteria.items()})
     return Comparison(
@@ -232,12 +233,11 @@ def _case(
 def _figure(verdict: Verdict | None) -> Figure | None:
     if verdict is None:
         return None
-    step = verdict.diverged_at or verdict.step
     return Figure(
         figure=verdict.figure,
         limit=verdict.limit,
         margin=verdict.margin,
-        step=step,
+        step=step_of(verdict),
         where=verdict.where,
     )
 

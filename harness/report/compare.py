@@ -16,7 +16,6 @@ from harness.report import compare_text as text
 from harness.report.curves import figure
 from harness.report.page import TEMPLATES, embedded, environment
 from harness.report.text import number
-from harness.report.typeset import typeset
 from harness.results import TestResult
 
 #: Scripts of the page in the order in which it runs them.
@@ -167,7 +166,7 @@ def _figure(group: tuple[str, str, str], sides: Sequence[Side]) -> dict[str, Any
             labels.append(_window(key))
     found = figure(tests, labels, [side.label for side in sides])
     if found and not found["unit"]:  # baselines hold figures without their units
-        found["unit"] = typeset(f"{group[1]} {group[2]}".strip())
+        found["unit"] = "figure"
     return found
 
 

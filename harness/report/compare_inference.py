@@ -32,7 +32,7 @@ def decision(found: Inference) -> str:
     if found.reason:
         return found.reason
     if found.n < LEAST:
-        return f"no verdict, n = {found.n}"
+        return f"no verdict, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{found.n}"
     if found.decided is None:
         return f"no decision possible: smallest p {number(found.smallest_p, 2)}"
     said = "differs" if found.decided else "not shown to differ"

@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.comparison.changes import CHANGES, Change
-from harness.comparison.compare import Case, Comparison, Comparisons, Criterion, most_noted
-from harness.judging import digits
+from harness.comparison.compare import (
+    Case,
+    Comparison,
+    Comparisons,
+    Criterion,
+    Party,
+    most_noted,
+)
+from harness.judging import LIMIT_TOLERANCE, digits
 from harness.report.compare_inference import decision, detectable, spread
-from harness.report.text import counted, number
+from harness.report.text import counted, listing, number
 
 #: What a case that changed in each way is.
 MEANING: Mapping[Change, str] = {
@@ -53,6 +60,26 @@ def windows(comparison: Comparison) -> list[tuple[str, str | None, int | None]]:
             for case in criterion.cases
         )
     )
+
+
+def title(found: Comparisons) -> str:
+    """`b and c against a`; several references, each with its own: `b against a; d against c`."""
+    others: dict[str, list[str]] = {}
+    for one in found.comparisons:
+        others.setdefault(one.reference.label, []).append(one.other.label)
+    return "; ".join(f"{listing(labels)} against {label}" for label, labels in others.items())
+
+
+def parties(found: Comparisons) -> list[Party]:
+    """Every side once, each reference before what is compared with it."""
+    sides = [party for one in found.comparisons for party in (one.reference, one.other)]
+    return list({party.label: party for party in sides}.values())
+
+
+def heads(comparison: Comparison) -> tuple[str, str]:
+    """What to call the two sides in a narrow column, below a title that holds their labels."""
+    names = comparison.reference.model, comparison.other.model
+    return names if names[0] != names[1] else ("reference", "this model")
 
 
 def headline(comparison: Comparison) -> str:
@@ -110,7 +137,10 @@ def gate(found: Comparisons) -> str:
     if not found.fail_on:
         return "No change fails the comparison."
     text = f"A case that is {' or '.join(found.fail_on)} fails the comparison"
-    return f"{text}; worse is a figure {share} beyond the reference's."
+    return (
+        f"{text}; worse is a figure beyond the reference's by {share} of it, and by "
+        f"{100 * LIMIT_TOLERANCE:g}\N{NO-BREAK SPACE}% of its limit."
+    )
 
 
 def survival_line(comparison: Comparison) -> list[str]:

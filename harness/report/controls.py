@@ -29,7 +29,8 @@ def table(matrix: Matrix) -> str:
         strangers = [c for s, c in cells.items() if s.startswith(STRANGER) and c.duty == "never"]
         alarms = sum(len(c.violated) for c in strangers)
         judged = sum(len(c.judged) for c in strangers)
-        rate = f"{alarms} of {judged}" if judged else "may trip it" if may else "not applicable"
+        permitted = any(s.startswith(STRANGER) and c.duty == "may" for s, c in cells.items())
+        rate = f"{alarms} of {judged}" if judged else "may trip it" if permitted else "not applicable"
         lines.append(f"| `{criterion}` | {', '.join(must)} | {', '.join(may)} | {rate} |")
     return "\n".join(lines) + "\n"
 

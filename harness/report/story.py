@@ -44,13 +44,14 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
     """One story per model of the run."""
     found = []
     for model in run.models:
-        judged = [t for t in run.tests if t.model == model.name and t.verdict is not None]
+        tests = [t for t in run.tests if t.model == model.name]
+        judged = [t for t in tests if t.verdict is not None]
         own = of_model(rollouts, model.name)
         rows = [basin for basin in basins if basin.model == model.name]
         found.append(
             Story(
                 model=model.name,
-                sentence=_sentence(judged, own, _lost(run, judged, rows)),
+                sentence=_sentence(judged, own, _lost(run, judged, rows)) + _failed(tests) + ".",
                 **_ledger(judged),
             )
         )
@@ -59,10 +60,18 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
 
 def _sentence(judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]) -> str:
     if not judged:
-        return "has no judged figure in this run."
-    first = _first_step([t for t in judged if t.property == "step1_vrmse"])
-    rollout = _rollout([t for t in judged if t.property != "step1_vrmse"], rollouts, rows)
-    return f"{' and '.join(clause for clause in (first, rollout) if clause)}."
+        return "has no judged figure in this run"
+    one_step = [test for test in judged if test.property == "step1_vrmse"]
+    rest = [test for test in judged if test.property != "step1_vrmse"]
+    first = _first_step(one_step)
+    rollout = _rollout(rest, rollouts, rows, "every other" if any(map(broken, one_step)) else "every")
+    return " and ".join(clause for clause in (first, rollout) if clause)
+
+
+def _failed(tests: Sequence[TestResult]) -> str:
+    """`; 6 tests ended without a figure`: what the model's errors and lost tests leave unsaid."""
+    failed = sum(test.outcome in ("error", "missing") for test in tests)
+    return f"; {counted(failed, 'test')} ended without a figure" if failed else ""
 
 
 def _first_step(tests: Sequence[TestResult]) -> str:
@@ -84,7 +93,13 @@ def _first_step(tests: Sequence[TestResult]) -> str:
     return f"beats persistence at one step {figures}"
 
 
-def _rollout(tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin]) -> str:
+def _rollout(
+    tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Sequence[Basin], every: str
+) -> str:
+    """What becomes of the rollout.
+
+    every: "every", or "every other" where the first step is broken.
+    """
     bounded = [test for test in tests if test.property == "bounded_rollout"]
     unbounded = [test for test in bounded if broken(test)]
     if unbounded:
@@ -93,7 +108,7 @@ def _rollout(tests: Sequence[TestResult], rollouts: Sequence[Rollout], rows: Seq
     else:
         others = [test for test in tests if broken(test)]
         if not others:
-            return "keeps every judged property in every window" if tests else ""
+            return f"keeps {every} judged property in every window" if tests else ""
         names = [name for name, _ in Counter(criterion_name(test) for test in others).most_common(3)]
         rest = len({criterion_name(test) for test in others}) - len(names)
         more = [f"{rest} more"] if rest else []

@@ -119,22 +119,28 @@ const Plots = (() => {
   function points(figure, focus) {
     const traces = [];
     const labels = Array.from(new Set(figure.lines.map((line) => line.label)));
-    const place = (line) => labels.indexOf(line.label);
+    const count = DATA.models.length, apart = 0.3 / Math.max(1, count - 1);
+    const place = (line) => labels.indexOf(line.label) + (count > 1 ? line.model * apart - 0.15 : 0);
     DATA.models.forEach((model, index) => {
       const lines = figure.lines.filter((line) => line.model === index);
       if (!lines.length) return;
-      const color = Theme.model(index), shift = DATA.models.length > 1 ? (index / (DATA.models.length - 1) - 0.5) * 0.3 : 0;
-      const x = lines.map((line) => place(line) + shift), lost = lines.filter((line) => line.figure === null).length;
+      const color = Theme.model(index), x = lines.map(place), lost = lines.filter((line) => line.figure === null).length, zero = figure.log ? lines.filter((line) => line.figure === 0).length : 0;
+      const unseen = (lost ? `, ${lost} not finite` : "") + (zero ? `, ${zero} at 0, below the picture` : "");
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
-      if (rings.length) traces.push({ x: rings.map((line) => place(line) + shift), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
-      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + (lost ? `, ${lost} not finite` : ""), legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+      if (rings.length) traces.push({ x: rings.map(place), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
+      traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + unseen, legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
     });
     const limit = { x: [], y: [] };
     for (const label of labels) {
-      const values = figure.lines.filter((line) => line.label === label && line.limit !== null).map((line) => line.limit);
-      for (const value of new Set(values)) { limit.x.push(labels.indexOf(label) - 0.4, labels.indexOf(label) + 0.4, null); limit.y.push(value, value, null); }
+      const limited = figure.lines.filter((line) => line.label === label && line.limit !== null);
+      const values = new Set(limited.map((line) => line.limit));
+      const bar = (middle, half, value) => { limit.x.push(middle - half, middle + half, null); limit.y.push(value, value, null); };
+      // One limit spans the window; unlike ones stand over the model that each belongs to.
+      if (values.size > 1 && count > 1) for (const line of limited) bar(place(line), 0.45 * apart, line.limit);
+      else for (const value of values) bar(labels.indexOf(label), 0.4, value);
     }
-    traces.push({ ...limit, mode: "lines", name: "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
+    const hidden = figure.log && limit.y.length && !limit.y.some((value) => value > 0);
+    traces.push({ ...limit, mode: "lines", name: hidden ? "limit 0, below the picture" : "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
     const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
     const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
     return { traces, layout: layout({ xaxis: x, yaxis: axis(figure.unit, judgedAxis(figure)) }) };
