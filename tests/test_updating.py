@@ -189,7 +189,7 @@ def test_a_broken_baseline_file_is_named(recorded: Toy) -> None:
     assert Path(BASELINE).name in recorded.output
     assert "cannot be read" in recorded.output
     assert recorded.pytest("--update-baselines") == 1
-    assert "baselines NOT updated" in recorded.output and "cannot be read" in recorded.output
+    assert f"baselines NOT updated: baseline {path} cannot be read" in recorded.output
     assert recorded.run.tests and len(path.read_text()) == 40
 
 
@@ -199,5 +199,5 @@ def test_a_model_that_cannot_be_made_updates_nothing(recorded: Toy, force: list[
     path = recorded.folder / "toy.py"
     path.write_text(path.read_text().replace("super().__init__(MHD)", "raise ValueError('no')"))
     assert recorded.pytest("--update-baselines", *force) == 1, recorded.output
-    assert {t.outcome for t in recorded.run.tests} == {"error"}
+    assert {t.outcome for t in recorded.run.tests if t.property == "offset"} == {"error"}
     assert content(recorded) == before

@@ -103,7 +103,7 @@ def _print_repaired(console: Console, collector: Collector) -> None:
 
 def _print_changes(console: Console, collector: Collector) -> None:
     if collector.refusal:
-        console.print(Text(f"baselines NOT updated: {collector.refusal}"))
+        console.print(Text(f"baselines NOT updated: {collector.refusal}"), soft_wrap=True)
     if collector.changes:
         table = Table(title="baselines updated", box=None, title_justify="left")
         for column in ("baseline", "case", "before", "after"):
