@@ -140,10 +140,11 @@ class Baseline:
 
     def expectations(self, suite: str) -> dict[str, Expectation]:
         """Test case name -> what was recorded.  BaselineError for an entry that does not fit."""
+        entries = self._entries(suite)
         try:
             return {
                 name: Expectation.model_validate(entry)
-                for name, entry in self._entries(suite).items()
+                for name, entry in entries.items()
                 if name != CONDITIONS
             }
         except ValueError as error:

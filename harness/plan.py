@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from harness import jobs, paths
@@ -99,11 +100,15 @@ class Plan:
     def cases(
         self, criteria: tuple[str, ...], population: bool, windows: Windows = "all"
     ) -> list[Case]:
-        """The cases of a property, model by model, window by window."""
+        """The cases of a property, model by model, window by window.
+
+        A protocol without a window has none, not even of a population.
+        """
         return [
             Case(model, protocol.name, window, criterion)
             for model in self.models
             for protocol in self.protocols
+            if self.windows[protocol.name]
             for window in ((None,) if population else self._chosen(protocol.name, windows))
             for criterion in criteria
         ]
@@ -136,6 +141,19 @@ class Plan:
     def every_case(self) -> list[Case]:
         """One case for each model and window, then one for each model and protocol."""
         return [*self.cases(("",), False), *self.cases(("",), True)]
+
+    @cached_property
+    def _groups(self) -> dict[str, Case]:
+        return {case.group: case for case in self.every_case()}
+
+    def case_named(self, nodeid: str) -> Case | None:
+        """The case, criterion included, that a test's node id names; None for an ordinary test."""
+        inside = nodeid.partition("::")[2].partition("[")[2].removesuffix("]")
+        if inside in self._groups:
+            return self._groups[inside]
+        group, _, criterion = inside.rpartition(":")
+        case = self._groups.get(group)
+        return replace(case, criterion=criterion) if case else None
 
     def job(self, request: jobs.Request, model: ModelSpec, window: Window) -> jobs.Job:
         """What a request means for a model and a window under the options of this run."""

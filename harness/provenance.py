@@ -22,8 +22,15 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
-    """Versions, commit, device, switches and data ids of a run."""
+def collect(
+    plan: Plan,
+    command: Sequence[str],
+    workers: int,
+    against: str | None,
+    recorded: bool,
+    partial: bool,
+) -> Provenance:
+    """Versions, commit, device, switches and data ids of a run; the rest as `Provenance` has it."""
     with numerics.strict():
         flags = numerics.flags(plan.options.precision)
     flags["torch_threads"] = str(torch.get_num_threads())
@@ -42,6 +49,9 @@ def collect(plan: Plan, command: Sequence[str], workers: int) -> Provenance:
         data={protocol.name: _data_id(plan, protocol.name) for protocol in plan.protocols},
         truth={protocol.name: describe(plan.windows[protocol.name]) for protocol in plan.protocols},
         workers=workers,
+        against=against,
+        recorded=recorded,
+        partial=partial,
     )
 
 

@@ -17,12 +17,13 @@ from harness.atomic import replacing
 SCHEMA_VERSION: Literal[1] = 1
 
 #: What became of one test.
-#: passed: criterion kept.  violated: broken, and no baseline knew (red).  expected: broken as
+#: passed: criterion kept.  violated: broken, and not recorded as broken (red).  expected: broken as
 #: recorded (xfail).  regression: worse than recorded, or unlike what was published (red).
 #: repaired: recorded as broken, now kept (red, or reported under --against).  unrecorded: broken
 #: where a published baseline holds no figure: new knowledge, not red.  recorded: figures without
-#: a verdict (too few simulations).  not-applicable: the model or the data lacks what the property
-#: needs.  error: no figure could be had.  missing: collected, but never reported (a worker died).
+#: a verdict (nothing to judge by, or never judged).  not-applicable: the model or the data lacks
+#: what the property needs.  error: no figure could be had.  missing: collected, but never reported
+#: (a worker died).
 Outcome = Literal[
     "passed",
     "violated",
@@ -36,8 +37,18 @@ Outcome = Literal[
     "missing",
 ]
 
-#: Outcomes that make a run fail ("repaired" does too, except under --against).
+#: Outcomes that make a run fail, whatever it was asked for, but for the two of `red_outcomes`.
 RED: frozenset[str] = frozenset({"violated", "regression", "error", "missing"})
+
+
+def red_outcomes(gated: bool, recorded: bool) -> frozenset[str]:
+    """The outcomes that make a run fail.
+
+    gated: another model's baseline judged it (--against), so a repair is only reported.  recorded:
+    it wrote its verdicts as baselines (--update-baselines), so a violation is what it was to record.
+    """
+    red = RED if gated else RED | {"repaired"}
+    return red - {"violated"} if recorded else red
 
 
 class _Model(BaseModel):
@@ -164,6 +175,11 @@ class Provenance(_Model):
     data: dict[str, str]  # protocol -> digest over the data ids of its simulations
     truth: dict[str, str] = Field(default_factory=dict)  # protocol -> what its data are, in words
     workers: int
+    # Options that the command does not show where they come from PYTEST_ADDOPTS or a settings file. A
+    # file without these three is read as one of a plain and complete run, gated by nothing.
+    against: str | None = None  # the baseline that --against named
+    recorded: bool = False  # whether --update-baselines wrote its verdicts: not if refused
+    partial: bool = False  # whether -k, -m, a node id, a file or --trajectories left test cases out
 
 
 class Run(_Model):

@@ -22,14 +22,11 @@ class ByRollout(LoadScopeScheduling):  # type: ignore[misc]
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
-        self._groups = {case.group for case in sessions.of(config).plan.every_case()}
+        self._plan = sessions.of(config).plan
 
     def _split_scope(self, nodeid: str) -> str:
-        inside = nodeid.partition("[")[2].removesuffix("]")
-        if inside in self._groups:
-            return inside
-        group = inside.rpartition(":")[0]
-        return group if group in self._groups else str(super()._split_scope(nodeid))
+        case = self._plan.case_named(nodeid)
+        return case.group if case else str(super()._split_scope(nodeid))
 
     def remove_node(self, node: Any) -> str | None:
         """Forget a dead or finished worker; returns the test that crashed it, if any."""

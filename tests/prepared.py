@@ -39,6 +39,7 @@ SMALLER = {
     "harness interventions": ["--steps", "2", "--trajectories", "1"],
     'pytest suites/ --no-baselines --model "control:*': ["-k", "test_mass and w0"],
     "pytest suites/ --model conv-mini --update-baselines": ["--force-update"],
+    "pytest suites/ --model my_model.py:MyModel=weights.pt --against": ["--force-update"],
     "pytest suites/ --model fno-mini=checkpoints/damaged": ["-k", "test_mass"],
     "pytest suites/ -n 2": ["-k", "test_mass"],
 }
@@ -98,7 +99,8 @@ def _weights(shared: Path) -> None:
     """Miniatures of fetched and trained models."""
     namespace: dict[str, type] = {}
     exec(FILES["my_model.py"], namespace)
-    torch.save(namespace["Increment"]().state_dict(), shared / "weights.pt")
+    for name in ("weights.pt", "better.pt"):
+        torch.save(namespace["Increment"]().state_dict(), shared / name)
     walrus = shared / "cache/models/walrus-pt"
     walrus.mkdir(parents=True)
     if has_walrus():
@@ -133,7 +135,7 @@ def furnish(folder: Path, shared: Path) -> None:
     shutil.copytree(ROOT / "baselines", folder / "baselines", ignore=own)
     for name, content in FILES.items():
         (folder / name).write_text(content)
-    for name in ("weights.pt", "checkpoints", "runs"):
+    for name in ("weights.pt", "better.pt", "checkpoints", "runs"):
         (folder / name).symlink_to(shared / name)
     shutil.copy(shared / "checkpoints/repaired.safetensors", folder / "new.safetensors")
     (folder / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')

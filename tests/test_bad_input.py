@@ -94,6 +94,14 @@ def test_windows_longer_than_every_simulation_are_said_before_the_model_is_asked
     assert "INTERNALERROR" not in toy_bench.output
 
 
+def test_a_protocol_without_a_window_is_said_and_the_others_run(toy_bench: Toy) -> None:
+    recipe = (toy_bench.folder / "toy.toml").read_text()
+    (toy_bench.folder / "late.toml").write_text(recipe.replace("starts = [0]", "starts = [900]"))
+    assert toy_bench.pytest("--protocol", "late.toml") == 0, toy_bench.output
+    assert {t.protocol for t in toy_bench.run.tests} == {"toy"}
+    assert "late" in " ".join(toy_bench.run.notes)
+
+
 def test_a_cache_that_is_a_file_is_named(toy_bench: Toy) -> None:
     place = toy_bench.folder / "a-file"
     place.write_text("")

@@ -79,6 +79,11 @@ JUDGING = (
     "pytest suites/ --steps 50 -k 'test_mass or test_step1_vrmse' --no-baselines "
     "--model fno-mini,conv-mini,control:mass-drift,stranger"
 )
+#: What `baselines/` holds before a command.
+RECORDING = "pytest suites/ --model fno-mini --update-baselines"
+RECORDING_MINE = (
+    "pytest suites/ --model my_model.py:MyModel=weights.pt --against my-model --update-baselines"
+)
 #: Into a cache of their own, so that there is something to make.
 MAKES_DATA = ("harness data", "harness fetch")
 RUN = sorted({c.line for c in COMMANDS if not c.line.startswith(tuple(NOT_RUN))})
@@ -144,12 +149,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture
 def reader(shared: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    """A reader who has recorded fno-mini, and judged it beside others, twice, over 50 steps."""
+    """A reader who has recorded two models, and judged one beside others, twice, over 50 steps."""
     with FileLock(f"{shared}.lock"):
         if not (shared / "reports").exists():
             first = Reader(shared, pytester, monkeypatch)
-            recording = "pytest suites/ --model fno-mini --update-baselines --force-update"
-            assert first.types(recording) == 0, first.output
+            for recording in (f"{RECORDING} --force-update", RECORDING_MINE):
+                assert first.types(recording) == 0, first.output
             shutil.rmtree(first.folder / "reports")
             for _ in range(2):
                 assert first.types(JUDGING) in (0, 1), first.output
@@ -172,6 +177,7 @@ def test_a_judgement_runs(reader: Reader, line: str) -> None:
         assert code == 1 and outcomes == {"error"}, reader.output
         return
     assert code in (0, 1), reader.output
+    assert "NOT updated" not in reader.output
     assert not outcomes & {"error", "missing"}, reader.output
     assert outcomes - {"not-applicable"}, "nothing was judged"
 

@@ -66,6 +66,53 @@ def test_repaired_is_reported_but_green_under_against(recorded: Toy) -> None:
     assert "## Repaired: 6 tests" in (recorded.folder / "reports" / "latest" / "summary.md").read_text()
 
 
+def pages(bench: Toy) -> str:
+    folder = bench.folder / "reports" / "latest"
+    return (folder / "summary.md").read_text() + (folder / "report.html").read_text()
+
+
+def test_a_gate_that_is_not_typed_is_a_gate_on_the_pages_too(recorded: Toy) -> None:
+    recorded.model(0.1)
+    environment = {"PYTEST_ADDOPTS": "--against toy.Shift"}
+    assert recorded.pytest(**environment) == 0, recorded.output
+    assert recorded.run.provenance.against == "toy.Shift"
+    (line,) = (x.strip() for x in recorded.output.splitlines() if "--update-baselines" in x)
+    assert line.endswith("--against toy.Shift --update-baselines")
+    text = pages(recorded)
+    assert "Nothing is red." in text and "## Red" not in text and line in text
+    recorded.model(0.9)
+    assert recorded.pytest(**environment) == 1
+    again = re.search(r"`(pytest 'suites/.*)`", pages(recorded))
+    assert again is not None and "--against toy.Shift" in again[1]
+
+
+def test_violations_that_were_recorded_are_not_red_on_the_pages(toy_bench: Toy) -> None:
+    toy_bench.model(0.7)
+    assert toy_bench.pytest("--update-baselines") == 0, toy_bench.output
+    assert "Nothing is red." in pages(toy_bench) and "## Red" not in pages(toy_bench)
+    # An update that was refused has recorded nothing.
+    assert toy_bench.pytest("--update-baselines", "--trajectories", "1") == 1
+    assert "## Red: 2 tests" in pages(toy_bench)
+
+
+def test_a_selection_that_is_not_typed_is_recorded_by_force(recorded: Toy) -> None:
+    recorded.model(0.1)
+    options = {"PYTEST_ADDOPTS": "--against toy.Shift -k wave0"}
+    assert recorded.pytest(**options) == 0, recorded.output
+    (line,) = (x.strip() for x in recorded.output.splitlines() if "--update-baselines" in x)
+    assert line.endswith("--update-baselines --force-update")
+
+
+def test_results_of_an_older_harness_load(recorded: Toy) -> None:
+    recorded.pytest()
+    path = recorded.folder / "reports" / "latest" / "results.json"
+    old = json.loads(path.read_text())
+    for name in ("against", "recorded", "partial"):
+        del old["provenance"][name]
+    path.write_text(json.dumps(old))
+    assert recorded.run.provenance.against is None and not recorded.run.provenance.recorded
+
+
 def test_the_printed_line_records_what_was_repaired(recorded: Toy) -> None:
     recorded.model(0.1)
     recorded.pytest("--against", "toy.Shift")

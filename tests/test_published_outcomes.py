@@ -45,6 +45,15 @@ def test_a_first_real_run_is_not_red_for_being_first(toy_bench: Toy) -> None:
     assert "UNRECORDED" in toy_bench.output
 
 
+def test_what_a_published_model_keeps_has_passed(toy_bench: Toy) -> None:
+    publish(toy_bench, wave0_mean=broken(0.7))
+    toy_bench.model(0.2)
+    assert toy_bench.pytest("-k", "wave1", "-rX", "-v") == 0, toy_bench.output
+    assert toy_bench.result("wave1:mean").outcome == "passed"
+    assert "2 passed" in toy_bench.output and "xpassed" not in toy_bench.output.lower()
+    assert "XPASS" not in toy_bench.output
+
+
 def test_a_fact_beyond_its_spread_is_red_on_both_sides(toy_bench: Toy) -> None:
     publish(toy_bench, wave0_mean=broken(0.7))
     for offset, outcome in ((0.73, "regression"), (0.67, "regression"), (0.71, "expected")):

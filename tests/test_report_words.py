@@ -116,12 +116,15 @@ def test_a_sentence_claims_no_more_than_was_judged(
 def test_repaired_is_red_except_when_gating(example: tuple[Run, Path]) -> None:
     run, _ = example
     assert outcomes.is_red(_result("repaired"), run)
-    command = ("pytest", "suites/", "--against=fno-mini")
-    origin = run.provenance.model_copy(update={"command": command})
+    origin = run.provenance.model_copy(update={"against": "fno-mini"})
     gated = run.model_copy(update={"provenance": origin})
     assert not outcomes.is_red(_result("repaired"), gated)
     assert outcomes.is_red(_result("violated"), gated)
     assert not outcomes.is_red(_result("unrecorded"), run)
+    origin = run.provenance.model_copy(update={"recorded": True})
+    recorded = run.model_copy(update={"provenance": origin})
+    assert not outcomes.is_red(_result("violated"), recorded)
+    assert outcomes.is_red(_result("error"), recorded)
 
 
 def test_silent_tests_are_counted_once(example: tuple[Run, Path]) -> None:
@@ -132,11 +135,23 @@ def test_silent_tests_are_counted_once(example: tuple[Run, Path]) -> None:
     assert [(look.outcome, n) for look, n in outcomes.counts(both)] == [("missing", 2)]
 
 
-def test_a_command_keeps_the_options_that_select_the_test() -> None:
-    command = ["pytest", "suites/", "-n", "2", "--model", "m=./w.safetensors", "--steps=10",
-               "--update-baselines", "--no-baselines", "-k", "mass"]  # fmt: skip
-    assert rerun("suites/a.py::t[m:p/s0-w0]", command) == (
-        "pytest 'suites/a.py::t[m:p/s0-w0]' --model m=./w.safetensors --steps=10 --no-baselines"
+@pytest.mark.parametrize(
+    ("typed", "against", "kept"),
+    [
+        ((), None, ""),
+        (("--against", "m"), "m", " --against m"),
+        (("--against=m",), "m", " --against=m"),
+        ((), "m", " --against m"),
+    ],
+)
+def test_a_command_keeps_the_options_that_select_the_test(
+    example: tuple[Run, Path], typed: tuple[str, ...], against: str | None, kept: str
+) -> None:
+    command = ("pytest", "suites/", "-n", "2", "--model", "m=./w.safetensors", "--steps=10",
+               "--update-baselines", "--no-baselines", "-k", "mass", *typed)  # fmt: skip
+    origin = example[0].provenance.model_copy(update={"command": command, "against": against})
+    assert rerun("suites/a.py::t[m:p/s0-w0]", origin) == (
+        f"pytest 'suites/a.py::t[m:p/s0-w0]' --model m=./w.safetensors --steps=10 --no-baselines{kept}"
     )
 
 

@@ -56,3 +56,14 @@ def test_a_killed_worker_costs_one_test_and_the_run_ends(toy_bench: Toy) -> None
     # The same command resumes: only what is missing is rolled out.
     assert toy_bench.pytest("-n", "2", COUNT=str(count)) == 0
     assert not toy_bench.run.missing
+
+
+def test_a_parametrised_test_that_is_no_property_is_not_awaited(toy_bench: Toy) -> None:
+    other = toy_bench.folder / "suites" / "test_other.py"
+    other.write_text(
+        "import pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_n(n):\n    assert n\n"
+    )
+    assert toy_bench.pytest("-n", "2") == 0, toy_bench.output
+    assert "never reported" not in toy_bench.output
+    assert len(toy_bench.run.tests) == 10 and not toy_bench.run.missing
+    assert toy_bench.pytest("-n", "2", "--update-baselines") == 0, toy_bench.output

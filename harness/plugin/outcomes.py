@@ -36,8 +36,11 @@ def pytest_runtest_makereport(
         return report
     finding = finding_of(item)
     outcome = _outcome(report, call, finding)
-    if finding.message and hasattr(report, "wasxfail"):
-        report.wasxfail = finding.message
+    if hasattr(report, "wasxfail"):
+        if outcome == "passed":
+            del report.wasxfail  # a published baseline does not know: nobody expected it to fail
+        elif finding.message:
+            report.wasxfail = finding.message
     if report.failed and finding.outcome is not None and outcome == finding.outcome:
         # Broken physics is no broken code: the figure and the statement, not a traceback.
         report.longrepr = _explanation(item, finding)

@@ -18,13 +18,14 @@ import pytest
 
 import harness.report
 from harness import provenance
+from harness.baselines import BaselineError
 from harness.plugin import junit, run_folder, updating
 from harness.plugin import session as sessions
 from harness.plugin.collection import case_of
 from harness.plugin.progress import FOLDER, Watcher
 from harness.plugin.session import Session
 from harness.plugin.workers import is_worker, terminal
-from harness.results import RED, ModelEntry, RecordEntry, Run, TestResult
+from harness.results import ModelEntry, RecordEntry, Run, TestResult, red_outcomes
 from harness.surrogates import registry
 
 COLLECTOR = "harness-collector"
@@ -58,11 +59,13 @@ class Collector:
         self.models: dict[str, ModelEntry] = {}
         self.expected: list[str] = []
         self.deselected = False
+        self._failed_elsewhere = False
         self.run: Run | None = None
         self._exit: int | None = None
         self.changes: list[updating.Change] = []
         self.sentences: list[str] = []
         self.refusal: str = ""
+        self._recorded = False
         self._watcher: Watcher | None = None
 
     # -- gathering ---------------------------------------------------------------------------
@@ -78,7 +81,8 @@ class Collector:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """What should report (under xdist: every worker collects the same)."""
-        self.expected = [i for i in ids if "[" in i]
+        plan = sessions.of(self._config).plan
+        self.expected = [i for i in ids if plan.case_named(i)]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -105,6 +109,12 @@ class Collector:
                 else:
                     place = (record.key, record.model or "", record.protocol or "")
                     self.records.setdefault(place, record)
+        elif report.failed:
+            self._failed_elsewhere = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that cannot be collected is a failure that no case reports."""
+        self._failed_elsewhere = self._failed_elsewhere or report.failed
 
     def _all_records(self) -> list[RecordEntry]:
         """Every record under each model and protocol that judged it, sorted."""
@@ -140,14 +150,22 @@ class Collector:
         silent = _silent(missing, physics)
         if missing and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
+        partial = self.deselected or updating.is_partial(self._config)
         if self._config.getoption("update_baselines"):
-            session.exitstatus = exitstatus = self._update(physics, missing, exitstatus)
+            session.exitstatus = exitstatus = self._update(physics, missing, partial, exitstatus)
         self.run = Run(
             name=self.folder.name,
             started=self._started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._clock,
             exit_status=int(exitstatus),
-            provenance=provenance.collect(physics.plan, _command(self._config), _workers(self._config)),
+            provenance=provenance.collect(
+                physics.plan,
+                _command(self._config),
+                _workers(self._config),
+                against=self._config.getoption("against"),
+                recorded=self._recorded,
+                partial=partial,
+            ),
             models=tuple(
                 self.models.get(s.label) or ModelEntry(name=s.label, fingerprint="", n_history=0)
                 for s in physics.plan.models
@@ -182,36 +200,46 @@ class Collector:
     def _order(self, nodeid: str) -> int:
         return self.expected.index(nodeid) if nodeid in self.expected else len(self.expected)
 
-    def _update(self, physics: Session, missing: tuple[str, ...], exitstatus: int) -> int:
-        partial = self.deselected or updating.is_partial(self._config)
-        broken = [r.nodeid for r in self.results.values() if r.outcome == "error"]
-        self.refusal = updating.refusal(partial, [*missing, *broken])
-        if self.refusal and not self._config.getoption("force_update"):
-            return int(pytest.ExitCode.TESTS_FAILED)
-        self.refusal = ""
-        self.changes = updating.update(physics, list(self.results.values()), prune=not partial)
-        # A run that records its violations has done what it was asked: only errors are red.
-        red = {r.outcome for r in self.results.values()} & (RED - {"violated"})
-        return int(pytest.ExitCode.TESTS_FAILED if red or missing else pytest.ExitCode.OK)
+    def _update(
+        self, physics: Session, missing: tuple[str, ...], partial: bool, exitstatus: int
+    ) -> int:
+        """Write the baselines, or say why not; the run's exit status, which keeps other failures."""
+        results = list(self.results.values())
+        broken = [r.nodeid for r in results if r.outcome == "error"]
+        refusal = updating.refusal(partial, [*missing, *broken])
+        forced = self._config.getoption("force_update")
+        # Cases of truth that cannot be read were never made, and are not gone for it.
+        complete = not refusal and not physics.plan.problems
+        try:
+            mixture = "" if complete else updating.mixture(physics, results)
+            self.refusal = mixture or ("" if forced else refusal)
+            if not self.refusal:
+                self.changes = updating.update(physics, results, complete)
+        except BaselineError as error:
+            self.refusal = str(error)
+        if self.refusal:
+            return exitstatus or pytest.ExitCode.TESTS_FAILED
+        self._recorded = True
+        # A run that records its violations has done what it was asked.
+        red = {r.outcome for r in results} & red_outcomes(gated=True, recorded=True)
+        explained = exitstatus == pytest.ExitCode.TESTS_FAILED and not self._failed_elsewhere
+        return pytest.ExitCode.OK if explained and not (red or missing) else exitstatus
 
 
 def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
     """What is known of test cases that never reported: their names."""
-    cases = {str(case): case for case in physics.plan.every_case()}
     found = []
     for nodeid in missing:
         path, _, rest = nodeid.partition("::")
-        function, _, inside = rest.partition("[")
-        group, _, criterion = inside.removesuffix("]").rpartition(":")
-        whole = cases.get(inside.removesuffix("]"))
-        case = whole or cases.get(group)
+        function = rest.partition("[")[0]
+        case = physics.plan.case_named(nodeid)
         if case is not None:
             found.append(
                 TestResult(
                     nodeid=nodeid,
                     suite=Path(path).stem,
                     property=function.removeprefix("test_"),
-                    criterion="" if whole else criterion,
+                    criterion=case.criterion,
                     model=case.model.label,
                     protocol=case.protocol,
                     simulation=case.window.simulation.name if case.window else None,

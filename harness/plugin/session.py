@@ -175,6 +175,11 @@ def of(config: pytest.Config) -> Session:
         _check_gate(config, made)
         config.stash[SESSION] = Session(config, made, progress)
         config.stash[SESSION].notes += [str(problem) for problem in made.problems]
+        config.stash[SESSION].notes += [
+            f"protocol {name} is not judged: none of its trajectories can be"
+            for name, windows in made.windows.items()
+            if not windows
+        ]
         _say(config, forecasts)
     return config.stash[SESSION]
 
@@ -187,9 +192,15 @@ def _say(config: pytest.Config, forecasts: list[str]) -> None:
 
 
 def _check_gate(config: pytest.Config, made: Plan) -> None:
-    """UsageError where --against names no baseline, or an update would write two models into one."""
+    """UsageError where --against names no baseline, or an update has no file, or two models for it."""
     name, updating = config.getoption("against"), config.getoption("update_baselines")
     if name is None:
+        nameless = [model.label for model in made.models if model.baseline is None]
+        if updating and nameless:
+            raise pytest.UsageError(
+                f"--update-baselines: {nameless[0]} has no baseline of its own, since it is a "
+                "checkpoint; say under which name to record it: --against NAME --update-baselines"
+            )
         return
     root = Path(config.getoption("baselines"))
     known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []

@@ -98,14 +98,12 @@ def _print_repaired(console: Console, collector: Collector) -> None:
         place = "all" if test.simulation is None else f"{test.simulation}-w{test.window}"
         console.print(Text(f"  {test.message}, {test.model} on {place}"))
     console.print("record it once nothing is red:")
-    console.print(Text(f"  {recording(collector.run.provenance.command)}"), soft_wrap=True)
+    console.print(Text(f"  {recording(collector.run.provenance)}"), soft_wrap=True)
 
 
 def _print_changes(console: Console, collector: Collector) -> None:
     if collector.refusal:
-        console.print(
-            f"baselines NOT updated: {collector.refusal}; --force-update records what was judged"
-        )
+        console.print(Text(f"baselines NOT updated: {collector.refusal}"), soft_wrap=True)
     if collector.changes:
         table = Table(title="baselines updated", box=None, title_justify="left")
         for column in ("baseline", "case", "before", "after"):

@@ -93,7 +93,7 @@ def _repaired(run: Run) -> list[str]:
     return [
         f"## Repaired: {counted(n, 'test')}",
         "\n".join(lines),
-        f"Record it once nothing is red: {code(recording(run.provenance.command))}",
+        f"Record it once nothing is red: {code(recording(run.provenance))}",
     ]
 
 
@@ -104,7 +104,7 @@ def _red_line(run: Run, tests: Sequence[TestResult]) -> str:
     if len(tests) > 1:
         where += f", the worst of {len(tests)}"
     message = gravest.message or criterion_name(gravest)
-    command = code(rerun(gravest.nodeid, run.provenance.command))
+    command = code(rerun(gravest.nodeid, run.provenance))
     return f"- **{gravest.outcome}** {plain(message)} ({plain(where)})  \n  {command}"
 
 

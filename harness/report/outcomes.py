@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.results import RED, Outcome, Run, TestResult
+from harness import results
+from harness.results import Outcome, Run, TestResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ LOOKS: tuple[Look, ...] = (
         "regression", "regression", "regressions", "b3",
         "Worse than its baseline records, beyond the tolerance.",
     ),
-    Look("violated", "violated", "violated", "b3", "Criterion broken, and no baseline knew of it."),
+    Look("violated", "violated", "violated", "b3", "Criterion broken, and not recorded as broken."),
     Look(
         "repaired", "repaired", "repaired", "k2",
         "Recorded as broken, kept today: the baseline needs an update.",
@@ -55,7 +56,7 @@ LOOKS: tuple[Look, ...] = (
     ),
     Look(
         "recorded", "recorded", "recorded", "none",
-        "Figures without a verdict: too few independent simulations.",
+        "Figures without a verdict: nothing to judge by, or never judged.",
     ),
     Look("passed", "passed", "passed", "k2", "Criterion kept."),
     Look(
@@ -84,9 +85,9 @@ def worst(test: TestResult) -> tuple[float, float]:
 
 
 def red_outcomes(run: Run) -> frozenset[str]:
-    """The outcomes that make this run fail: "repaired" is one of them except under --against."""
-    gated = any(part.split("=")[0] == "--against" for part in run.provenance.command)
-    return RED if gated else RED | {"repaired"}
+    """The outcomes that make this run fail: they depend on what it was asked for."""
+    origin = run.provenance
+    return results.red_outcomes(gated=origin.against is not None, recorded=origin.recorded)
 
 
 def is_red(test: TestResult, run: Run) -> bool:

@@ -66,7 +66,7 @@ def render(
             red=red_outcomes(run),
             red_counts=[pair for pair in counts(run) if pair[0].outcome in red_outcomes(run)],
             unreported=unreported(run),
-            recording=recording(run.provenance.command),
+            recording=recording(run.provenance),
             matrix=matrix(run, ids(run)),
             sections=found,
             basins=basins,

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from harness.results import Run, TestResult
+from harness.results import Provenance, Run, TestResult
 
 #: Options of the harness that decide which tests exist and what they measure: a single test can
 #: be selected again only with the same ones.
@@ -16,9 +16,6 @@ _VALUED = frozenset({
     "--trajectories", "--baselines",
 })  # fmt: skip
 _FLAGS = frozenset({"--keep-fields", "--no-baselines"})
-
-#: Options that leave out some tests.
-_NARROWING = frozenset({"--trajectories", "-k", "-m"})
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -73,25 +70,30 @@ def listing(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def recording(command: Sequence[str]) -> str:
+def recording(origin: Provenance) -> str:
     """The shell line that repeats a run and records what it finds as the baseline.
 
     A run of some tests only records when it is told so: it must not forget the others.
     """
-    narrowed = any(
-        part.partition("=")[0] in _NARROWING or "::" in part or part.endswith(".py") for part in command
-    )
-    return shlex.join([*command, "--update-baselines", *(["--force-update"] if narrowed else [])])
+    forced = ["--force-update"] if origin.partial else []
+    return shlex.join([*_gated(origin.command, origin), "--update-baselines", *forced])
 
 
-def rerun(nodeid: str, command: Sequence[str]) -> str:
+def rerun(nodeid: str, origin: Provenance) -> str:
     """The shell line that runs one test again, with the options of the run that it depends on."""
     kept: list[str] = []
-    parts = iter(command)
+    parts = iter(origin.command)
     for part in parts:
         option, equals, _ = part.partition("=")
         if part in _FLAGS or (equals and option in _VALUED):
             kept.append(part)
         elif part in _VALUED:
             kept += [part, next(parts, "")]
-    return shlex.join(["pytest", nodeid, *kept])
+    return shlex.join(["pytest", nodeid, *_gated(kept, origin)])
+
+
+def _gated(words: Sequence[str], origin: Provenance) -> list[str]:
+    """Words of a command, with the baseline that judged the run where nobody typed it."""
+    typed = any(word.partition("=")[0] == "--against" for word in words)
+    named = [] if typed or origin.against is None else ["--against", origin.against]
+    return [*words, *named]
