@@ -7,6 +7,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,18 @@ def test_weights_are_found_where_fetch_puts_them(tmp_path: Path) -> None:
         registry.fit(spec, [simulation])
 
 
+def test_two_data_sets_take_two_runs(tmp_path: Path) -> None:
+    """Weights and statistics are one data set's: the other's windows would be rolled by them."""
+    one = data(tmp_path, 8)
+    built("UNetConvNext", n=8).save_pretrained(tmp_path / "cache/models/UNetConvNext-toy")
+    two = replace(one, dataset="other")
+    spec = ModelSpec("well-unet-convnext")
+    for ask in (registry.fit, registry.load):
+        with pytest.raises(ModelError, match=r"this run has 2: other, toy\nmake one run for each"):
+            ask(spec, [one, two])
+    registry.fit(spec, [one, one])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -162,7 +175,7 @@ def test_weights_are_found_where_fetch_puts_them(tmp_path: Path) -> None:
         ({"stages": 1}, "unexpected"),
         ({"width": 1}, "does not fit UNetConvNext"),
         ({"dim_out": 6}, "expected T x 7 to 7"),
-        ({"dim_in": 30}, "models that read constant fields"),
+        ({"dim_in": 30}, "or read constant fields, cannot be run"),
     ],
 )
 def test_another_architecture_is_named(change: dict[str, int], says: str, tmp_path: Path) -> None:
