@@ -175,6 +175,7 @@ def test_two_data_sets_take_two_runs(tmp_path: Path) -> None:
         ({"stages": 1}, "unexpected"),
         ({"width": 1}, "does not fit UNetConvNext"),
         ({"dim_out": 6}, "expected T x 7 to 7"),
+        ({"dim_in": 44, "dim_out": 11}, "models that predict tensor fields"),
         ({"dim_in": 30}, "or read constant fields, cannot be run"),
     ],
 )

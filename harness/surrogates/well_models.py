@@ -112,7 +112,8 @@ def _of_one_set(spec: ModelSpec, simulations: Sequence[Simulation]) -> Simulatio
     if len(names) > 1:
         raise ModelError(
             f"{spec.name} has weights and a normalisation for one data set, and this run has "
-            f"{len(names)}: {', '.join(names)}\nmake one run for each data set, each with its own --protocol"
+            f"{len(names)}: {', '.join(names)}\n"
+            "make one run for each data set, each with its own --protocol"
         )
     return simulations[0]
 
