@@ -24,6 +24,7 @@ RATE = 0.01
         "start": "control:cancellation",
         "outcome": "control:rounding-branch",
     },
+    cost="expensive",
 )
 def test_fp64_invariance(record, criterion, judge, note):
     """What a rollout does, it does in float64 as well as in float32.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer.rich_utils  # noqa: F401  before pytester sets PY_COLORS=0, which it takes for a wish for colours
 from _pytest import pytester
 
 import harness.report

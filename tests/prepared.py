@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -51,6 +53,8 @@ MHD64_CELLS, MACH = 24, (0.5, 0.7)
 #: where the truth of `--data ~/the_well` lies, and what `harness fetch` brings
 WELL = "the_well"
 ACTIVE_MATTER = FieldLayout(("concentration", "velocity"), (0, 1), spatial=2)
+#: what the set has besides, and no state takes in
+TENSORS = ("D", "E")
 NEEDED_BY_FNO = ("huggingface_hub", "neuralop", "tensorly", "tltorch")
 
 
@@ -88,6 +92,12 @@ def share(shared: Path) -> None:
     active = data / "datasets/active_matter/data/test/active.hdf5"
     noise = random_frames(24, 16, ACTIVE_MATTER)
     write_well_file(active, noise, ACTIVE_MATTER, dataset_name="active_matter")
+    with h5py.File(active, "r+") as file:
+        group = file["t2_fields"]
+        group.attrs["field_names"] = list(TENSORS)
+        for name in TENSORS:
+            group[name] = np.zeros((1, 24, 16, 16, 2, 2), np.float32)
+            group[name].attrs.update(dim_varying=[True] * 2, sample_varying=True, time_varying=True)
     with small_flows(frames=22):
         hydro.ensure(data, [flow for flow in hydro.FLOWS if flow.name == "hydro_2d_walls"])
     (shared / WELL).symlink_to(data)
@@ -114,16 +124,16 @@ def _weights(shared: Path) -> None:
     shutil.copy(walrus / "extended_config.yaml", shared / "runs")
     if has_fno():
         network = model_class("FNO")(
-            dim_in=3 * 4, dim_out=3, n_spatial_dims=2, spatial_resolution=(16, 16),
+            dim_in=7 * 4, dim_out=7, n_spatial_dims=3, spatial_resolution=(MHD64_CELLS,) * 3,
             modes1=3, modes2=3, modes3=3, hidden_channels=6,
         )  # fmt: skip
-        network.save_pretrained(shared / "cache/models/FNO-active_matter")
+        network.save_pretrained(shared / "cache/models/FNO-MHD_64")
     statistics = {
-        key + delta: {"concentration": value, "velocity": [value] * 2}
+        key + delta: {"density": value, "magnetic_field": [value] * 3, "velocity": [value] * 3}
         for key, value in (("mean", 0.0), ("std", 1.0))
         for delta in ("", "_delta")
     }
-    folder = shared / "cache/data/datasets/active_matter"
+    folder = shared / "cache/data/datasets/MHD_64"
     (folder / "stats.yaml").write_text(yaml.safe_dump(statistics))
 
 

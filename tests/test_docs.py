@@ -74,6 +74,15 @@ def test_the_reference_names_every_variable_of_a_user() -> None:
     assert named == set(re.findall(r"`(HARNESS_[A-Z_]+)`", PAGES["docs/reference.md"]))
 
 
+def test_the_reference_names_every_exit_code_of_a_command() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "harness" / "cli").glob("*.py"))
+    (said,) = re.findall(r"Exit codes: (.*?)\n\n", PAGES["docs/reference.md"], re.DOTALL)
+    usage = {"2"} if "BadParameter" in source else set()
+    assert set(re.findall(r"\d+", said)) == {"0", "1"} | usage | set(
+        re.findall(r"typer\.Exit\((\d+)\)", source)
+    )
+
+
 @pytest.mark.parametrize("picture", sorted(DOCS.rglob("*.svg")), ids=lambda path: path.stem)
 def test_a_picture_needs_nothing_from_elsewhere(picture: Path) -> None:
     text = etree.tostring(etree.parse(picture)).decode()

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from harness import cost, plan
 from harness.paths import ROOT
 from harness.properties import collect
 from harness.results import TestResult
 from harness.statistics import rate_bound
 from harness.statistics.detectability import sign_test
+from harness.surrogates.base import STOCHASTIC, TRAITS
+from tests import toy
 from tests.conftest import Toy
 from tests.toy import PROTOCOL
+from tests.well_files import write_well_file
 
 #: Which component of B grows is decided by the draw, or by the sign of the input's last digits.
 COIN = """\
@@ -141,6 +145,33 @@ def test_cost_classes_select_and_the_estimate_counts_each_record_once(toy_bench:
     cheap = _rows(toy_bench.output)
     assert "basin_determinism" not in cheap and int(cheap["total"][3]) == 18
     assert cheap["mass"] == rows["mass"]
+
+
+def test_nothing_that_takes_several_rollouts_is_called_cheaper(toy_bench: Toy) -> None:
+    """By what the estimate counts beyond the rollout of a window that every run makes, in rollouts."""
+    folder, steps = toy_bench.folder, 50
+    path = folder / "data/datasets/toy/data/test/wave0.hdf5"
+    write_well_file(path, toy.waves(0, steps + 3), dataset_name="toy", parameters={"Ma": 0.7})
+    made = plan.make(
+        plan.Options(
+            models=(f"{folder}/toy.py:Shift",),
+            protocols=(f"{folder}/toy.toml",),
+            data=folder / "data",
+            steps=steps,
+            trajectories=("wave0",),
+        )
+    )
+    pairs = [
+        (declared, case)
+        for declared in collect(ROOT / "suites")
+        for case in made.cases(declared.criteria, declared.population, declared.windows)
+    ]
+    *rows, _ = cost.estimate(made, pairs, lambda m: TRAITS | {STOCHASTIC}, lambda job: False)
+    most = {"cheap": 0.0, "moderate": 1.5, "expensive": float("inf")}
+    assert {row.cost for row in rows} == set(most)
+    for row in rows:
+        beyond = row.alone / steps
+        assert beyond <= most[row.cost], f"{row.name} is {row.cost}, and takes {beyond:.2f} rollouts"
 
 
 def _rows(output: str) -> dict[str, list[str]]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.hub import catalogue, fetch
+from harness.hub import catalogue, fetch, http
 from harness.hub.catalogue import Item
 from harness.hub.errors import FetchError
 from harness.hub.http import Waits
@@ -107,6 +110,36 @@ def test_a_file_that_somebody_put_there_is_verified_not_fetched(item: Item, hub:
 def test_a_bad_day_of_the_server_is_survived(item: Item, hub: Hub, trouble: list[str]) -> None:
     hub.trouble[FIRST] = list(trouble)
     bring(item)
+    assert (item.folder / FIRST).read_bytes() == hub.files[REPOSITORY][FIRST]
+
+
+class Torn:
+    """An answer that is read in these sizes first; at 0 the encrypted connection breaks."""
+
+    def __init__(self, answer: Any, sizes: Iterator[int]) -> None:
+        self._answer, self._sizes = answer, sizes
+        self.status, self.headers = answer.status, answer.headers
+
+    def __enter__(self) -> Torn:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._answer.close()
+
+    def read(self, size: int) -> bytes:
+        if (size := next(self._sizes, size)) == 0:
+            raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+        return bytes(self._answer.read(size))
+
+
+def test_a_broken_encryption_is_tried_again(
+    item: Item, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SSLError is an OSError, but none of the disk's."""
+    order, sizes = fetch.order(item, waits=FAST), iter((100_000, 0))
+    monkeypatch.setattr(http, "urlopen", lambda *a, **more: Torn(urlopen(*a, **more), sizes))
+    fetch.carry_out(order, FAST, free=lambda folder: 1 << 40)
+    assert hub.gets(FIRST) == [None, "bytes=100000-"]
     assert (item.folder / FIRST).read_bytes() == hub.files[REPOSITORY][FIRST]
 
 

@@ -7,6 +7,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,18 @@ def test_weights_are_found_where_fetch_puts_them(tmp_path: Path) -> None:
         registry.fit(spec, [simulation])
 
 
+def test_two_data_sets_take_two_runs(tmp_path: Path) -> None:
+    """Weights and statistics are one data set's: the other's windows would be rolled by them."""
+    one = data(tmp_path, 8)
+    built("UNetConvNext", n=8).save_pretrained(tmp_path / "cache/models/UNetConvNext-toy")
+    two = replace(one, dataset="other")
+    spec = ModelSpec("well-unet-convnext")
+    for ask in (registry.fit, registry.load):
+        with pytest.raises(ModelError, match=r"this run has 2: other, toy\nmake one run for each"):
+            ask(spec, [one, two])
+    registry.fit(spec, [one, one])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -162,7 +175,8 @@ def test_weights_are_found_where_fetch_puts_them(tmp_path: Path) -> None:
         ({"stages": 1}, "unexpected"),
         ({"width": 1}, "does not fit UNetConvNext"),
         ({"dim_out": 6}, "expected T x 7 to 7"),
-        ({"dim_in": 30}, "models that read constant fields"),
+        ({"dim_in": 44, "dim_out": 11}, "models that predict tensor fields"),
+        ({"dim_in": 30}, "or read constant fields, cannot be run"),
     ],
 )
 def test_another_architecture_is_named(change: dict[str, int], says: str, tmp_path: Path) -> None:
@@ -312,6 +326,67 @@ def test_a_program_that_could_run_code_is_refused(
         registry.resolve([f"exported:{changed}"])
     with pytest.raises(ModelError, match=says):
         exported.load(ModelSpec(f"exported:{changed}"), [])
+
+
+def _with(path: Path, member: str, content: bytes) -> Path:
+    """The archive with one more member."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(f"{archive.namelist()[0].partition('/')[0]}/{member}", content)
+    return path
+
+
+#: a tensor's entry in a table of constants, for an object that torch unpickles all the same
+OPAQUE = {
+    "config": {"evil": {
+        "path_name": "opaque_obj_0", "is_param": False, "use_pickle": False,
+        "tensor_meta": {"dtype": 1, "sizes": [], "requires_grad": False, "strides": [], "layout": 7,
+                        "device": {"type": "cpu", "index": None}, "storage_offset": {"as_int": 0}},
+    }}
+}  # fmt: skip
+
+
+def _opaque(name: str, content: bytes) -> bytes:
+    return json.dumps(OPAQUE).encode() if name.endswith("constants_config.json") else content
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("models/x_config.json", b'{"config": {}, "target": "torch.hub.load"}'),
+        ("models/model.json", b"{}"),
+        ("data/constants/opaque_obj_0", pickle.dumps(Evil())),
+        ("data/constants/custom_obj_0", pickle.dumps(Evil())),
+        ("data/weights/model.pt", pickle.dumps(Evil())),
+        ("data/constants/MODEL_CONSTANTS_CONFIG.JSON", b""),
+    ],
+    ids=["graph-as-config", "two-graphs", "opaque", "custom", "legacy-weights", "other-case"],
+)
+def test_a_name_hides_no_graph_and_no_pickle(member: str, content: bytes, tmp_path: Path) -> None:
+    good = export(tmp_path / "good.pt2", Relaxing(), (2, 7, 8, 8, 8))
+    changed = _with(rewritten(good, _opaque) if "opaque" in member else good, member, content)
+    with pytest.raises(ModelError, match=f"it has .*{member}"):
+        exported.load(ModelSpec(f"exported:{changed}"), [])
+
+
+def test_torch_reads_what_was_inspected(tmp_path: Path) -> None:
+    """Two tables of contents in one file: zipfile takes the last, torch's reader the one pointed at."""
+    simulation = data(tmp_path, 8)
+    good = export(tmp_path / "good.pt2", Relaxing(), (2, 7, 8, 8, 8))
+
+    def zeroed(name: str, content: bytes) -> bytes:
+        return bytes(len(content)) if name.endswith("weight_0") else content
+
+    first = rewritten(good, zeroed).read_bytes()
+    second = rewritten(good, lambda name, content: content).read_bytes()
+    end = 22  # bytes of the end record, which points at the table of the archive it is cut from
+    both = tmp_path / "both.pt2"
+    both.write_bytes(first[:-end] + second)
+    torch_reads = torch.export.load(io.BytesIO(both.read_bytes())).state_dict["mix.weight"]
+    assert not torch_reads.any()
+    surrogate = registry.load(ModelSpec(f"exported:{both}"), [simulation])
+    (weight,) = surrogate.module.parameters()
+    assert torch.equal(weight, Relaxing().mix.weight)
 
 
 def test_symbolic_shapes_and_what_is_no_program_are_refused(tmp_path: Path) -> None:

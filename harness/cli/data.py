@@ -17,8 +17,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from harness import paths
-
 T = TypeVar("T")
 
 app = typer.Typer(help="The data that surrogates are judged on.", no_args_is_help=True)
@@ -29,28 +27,33 @@ def simulate(
     split: Annotated[list[str], typer.Option(help="train, valid or test; repeatable")] = ["test"],  # noqa: B006
     data: Annotated[Path | None, typer.Option(help="folder of the data sets")] = None,
     grid: Annotated[int | None, typer.Option(help="cells per side that are solved")] = None,
-    workers: Annotated[int, typer.Option(help="simulations at a time, one process each")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="simulations at a time, one process each")] = 2,
 ) -> None:
     """Write the embedded MHD truth in The Well's format; finished files are kept."""
+    from harness.plan import Options
     from harness.truth import simulate as truth
+    from harness.truth.mhd import SolverError
 
-    root = data or paths.cache() / "data"
-    folder = _with_progress(
-        lambda show: truth.ensure(
-            root, splits=tuple(split), workers=workers, grid=grid, on_progress=show
+    root = Options(data=data).data_root
+    try:
+        folder = _with_progress(
+            lambda show: truth.ensure(
+                root, splits=tuple(split), workers=workers, grid=grid, on_progress=show
+            )
         )
-    )
+    except (ValueError, SolverError) as error:
+        raise typer.BadParameter(str(error)) from error
     Console().print(str(folder), soft_wrap=True)
 
 
 @app.command()
 def hydro(data: Annotated[Path | None, typer.Option(help="folder of the data sets")] = None) -> None:
     """Write four small hydrodynamic data sets, 2D and 3D, periodic and with walls (a minute)."""
+    from harness.plan import Options
     from harness.truth import hydro as flows
 
-    for folder in _with_progress(
-        lambda show: flows.ensure(data or paths.cache() / "data", on_frame=show)
-    ):
+    root = Options(data=data).data_root
+    for folder in _with_progress(lambda show: flows.ensure(root, on_frame=show)):
         Console().print(str(folder), soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ssl import SSLError
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -69,7 +70,7 @@ def answering(url: str, headers: dict[str, str] | None = None) -> Iterator[http.
             raise Passing(reason, _after(error)) from error
         hints = {401: " (needs a login)", 403: " (access denied)", 404: " (no such file or revision)"}
         raise FetchError(f"{url}: {reason}{hints.get(error.code, '')}") from error
-    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (URLError, http.client.HTTPException, TimeoutError, ConnectionError, SSLError) as error:
         raise Passing(f"{type(error).__name__}: {getattr(error, 'reason', error)}") from error
 
 

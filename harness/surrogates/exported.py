@@ -7,7 +7,9 @@ T is read from its input.  It computes in the precision it was exported in, so i
 Safety.  `torch.export.load` (2.13) can run code that a file brings: tensors and constants marked as
 pickled, sample inputs that need a pickle, names that it looks up in the whole of torch, guards and
 symbolic expressions that it evaluates.  So the archive is inspected first, without any of that, and
-refused unless it consists of plain tensors and a graph of ATen operators of fixed shapes.
+refused unless it consists of plain tensors and a graph of ATen operators of fixed shapes.  Torch then
+reads a copy of what was inspected: its own reader of archives may see another table of contents in
+the same bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import json
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -34,10 +37,15 @@ from harness.truth.window import Simulation, Window
 
 #: operators that a program may call: tensor arithmetic, and the choice of one of several outputs
 OPERATOR = re.compile(r"torch\.ops\.(aten|prims)\.\w+\.\w+|_operator\.getitem")
-#: members of an archive that hold tensors as plain bytes, or nothing that is ever run
+GRAPH, INPUTS = "models/model.json", "data/sample_inputs/model.pt"
+CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
+#: the only members of an archive: these, tensors as plain bytes, and what is never run.  By exact
+#: names, since torch decides by a name what it unpickles ("opaque_obj_0", "data/weights/model.pt").
 PLAIN = re.compile(
-    r"data/(weights|constants)/[\w.]+|models/\w+\.json|data/sample_inputs/\w+\.pt"
-    r"|archive_(format|version)|byteorder|\.data/\w+|extra/[\w./]+"
+    "|".join(map(re.escape, (GRAPH, INPUTS, *CONFIGS)))
+    + r"|data/weights/weight_\d+|data/constants/tensor_\d+"
+    r"|archive_(format|version)|byteorder|\.data/\w+|extra/[\w./]+",
+    re.ASCII,
 )
 #: keys of the graph's description whose text is evaluated
 EVALUATED = ("expr_str", "guards_code")
@@ -85,11 +93,11 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Exported:
     """The program of `exported:PATH`; ModelError for a file that is none, or that is not safe."""
     path = Path(spec.name.partition(":")[2])
     content = _content(path)
-    inspect(content, path)
+    inspected = inspect(content, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of torch, about itself
-            program = torch.export.load(io.BytesIO(content))
+            program = torch.export.load(io.BytesIO(inspected))
             surrogate = Exported(program, simulations[0].layout, hashlib.sha256(content).hexdigest())
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
@@ -121,9 +129,10 @@ def _content(path: Path) -> bytes:
         raise ModelError(f"no exported program at {str(path)!r}: {error.strerror}") from error
 
 
-def inspect(content: bytes, path: Path) -> None:
-    """Refuse an archive that holds more than tensors and a graph of ATen operators of fixed shapes.
+def inspect(content: bytes, path: Path) -> bytes:
+    """The archive's members in an archive of our own, if they are tensors and one graph.
 
+    Refused is an archive that holds more than tensors and a graph of ATen operators of fixed shapes.
     Nothing of the file is run.  Raises ModelError, which names what was found.
     """
     try:
@@ -133,35 +142,50 @@ def inspect(content: bytes, path: Path) -> None:
                     f"{path} is refused: {problem}. Loading it could run code; export a module of ATen "
                     "operators on fixed shapes with torch.export.save"
                 )
+            return _copy(archive)
     except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path} is no exported program (.pt2 of torch.export.save): {error}"
         ) from error
 
 
+def _inner(info: zipfile.ZipInfo) -> str:
+    """Name of a member in the one folder that holds them all, named as whoever saved it liked."""
+    return info.filename.partition("/")[2]
+
+
 def _problems(archive: zipfile.ZipFile) -> Iterator[str]:
-    graphs = 0
+    names = Counter(map(_inner, archive.infolist()))
     for info in archive.infolist():
-        # All members lie in one folder, named as whoever saved it liked.
-        name = info.filename.partition("/")[2]
+        name = _inner(info)
         if not PLAIN.fullmatch(name):
             yield f"it has a member {info.filename!r}"
-        elif name.endswith("_config.json"):
+        elif names[name] > 1:
+            yield f"it has {names[name]} members {name!r}"
+        elif name in CONFIGS:
             for entry in json.loads(archive.read(info))["config"].values():
                 if entry.get("use_pickle") is not False:
                     yield f"{info.filename} has pickled parts"
-        elif name.startswith("models/"):
+        elif name == GRAPH:
             if info.file_size > LARGEST_GRAPH:
                 yield f"its graph has {info.file_size} bytes"
-            graphs += 1
             yield from _of_graph(json.loads(archive.read(info)))
-        elif name.startswith("data/sample_inputs/"):
+        elif name == INPUTS:
             try:
                 torch.load(io.BytesIO(archive.read(info)), weights_only=True)
             except Exception:
                 yield f"{info.filename} needs a pickle with code"
-    if graphs != 1:
-        yield f"it has {graphs} graphs"
+    if not names[GRAPH]:
+        yield f"it has no {GRAPH}"
+
+
+def _copy(archive: zipfile.ZipFile) -> bytes:
+    """The members, written anew: stored, as torch's reader wants them."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as copied:
+        for info in archive.infolist():
+            copied.writestr(f"program/{_inner(info)}", archive.read(info))
+    return stream.getvalue()
 
 
 def _of_graph(node: Any) -> Iterator[str]:

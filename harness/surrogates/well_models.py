@@ -87,22 +87,35 @@ def require(spec: ModelSpec) -> None:
 def fits(spec: ModelSpec, simulations: Sequence[Simulation]) -> None:
     """ModelError if a benchmark model has no weights or statistics for the data, or other fields."""
     if spec.name not in STUDY:
-        folder = _given(spec) or _folder(spec.name, simulations[0].dataset)
-        _history(_config(folder), folder, simulations[0])
-        _statistics(folder, simulations[0])
+        simulation = _of_one_set(spec, simulations)
+        folder = _given(spec) or _folder(spec.name, simulation.dataset)
+        _history(_config(folder), folder, simulation)
+        _statistics(folder, simulation)
 
 
 def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> ModuleSurrogate:
     """The model of a `--model`, on the CPU.
 
-    Raises ModelError: no class, no weights, weights of another architecture, no normalisation, or
-    a model of other fields than the data's.
+    Raises ModelError: no class, no weights, weights of another architecture, no normalisation, a
+    model of other fields than the data's, or more than one data set.
     """
     if spec.name in STUDY:
         return study_fno(_given(spec) or study_weights(spec.name))
-    simulation = simulations[0]
+    simulation = _of_one_set(spec, simulations)
     folder = _given(spec) or _folder(spec.name, simulation.dataset)
     return well_model(WELL_MODELS[spec.name], folder, simulation)
+
+
+def _of_one_set(spec: ModelSpec, simulations: Sequence[Simulation]) -> Simulation:
+    """Any simulation, where all are of the data set whose weights and statistics the model takes."""
+    names = sorted({simulation.dataset for simulation in simulations})
+    if len(names) > 1:
+        raise ModelError(
+            f"{spec.name} has weights and a normalisation for one data set, and this run has "
+            f"{len(names)}: {', '.join(names)}\n"
+            "make one run for each data set, each with its own --protocol"
+        )
+    return simulations[0]
 
 
 def _given(spec: ModelSpec) -> Path | None:
@@ -142,7 +155,7 @@ def _history(config: dict[str, Any], folder: Path, simulation: Simulation) -> in
         raise ModelError(
             f"{folder} maps {dim_in} channels to {dim_out}: expected T x {layout.n_channels} to "
             f"{layout.n_channels}, for {', '.join(layout.names)} of {simulation.dataset} (models that "
-            "read constant fields as well cannot be run)"
+            "predict tensor fields, or read constant fields, cannot be run)"
         )
     return dim_in // dim_out
 
