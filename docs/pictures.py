@@ -143,7 +143,8 @@ def compare() -> Path:
     return DOCS / "compare.png"
 
 
-PICTURES: dict[str, Callable[[], Path]] = {"terminal": terminal, "report": report, "compare": compare}
+#: The report first: it shows whether the tree is clean, and every picture changes that.
+PICTURES: dict[str, Callable[[], Path]] = {"report": report, "compare": compare, "terminal": terminal}
 
 
 def main() -> None:
