@@ -68,7 +68,9 @@ def test_frames_equal_the_notebooks(
     expected = published(model, draw, history, steps)
     as_used = model.begin(example.window(shape, n_history), draw)
     frames = rolled(as_used, history.contiguous(), steps, channels_last=False)
-    assert (frames - expected).abs().max() <= 1e-6 * expected.abs().max()
+    difference = float((frames - expected).abs().max() / expected.abs().max())
+    print(f"{shape}, {n_history} frames, {steps} steps, draw {seed}: as used {difference:.1e}")
+    assert difference <= 1e-6
     exact = rolled(every_frame(model, shape, draw), history, steps, channels_last=True)
     assert torch.equal(exact, expected)
     moved = (expected[0] - history[-1]).abs().max()
