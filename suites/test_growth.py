@@ -26,8 +26,10 @@ def test_bounded_rollout(record, ensemble, judge, note):
     note["lambda"] = growth.rate
     note["lambda_error"] = growth.error
     note["lambda_channel"] = str(channels[growth.channel])
-    for channel, step in zip(channels, onset(variance), strict=True):
+    onsets = onset(variance)
+    for channel, step in zip(channels, onsets, strict=True):
         note[f"onset_{channel}"] = None if step is None else float(step)
+    note["survival_x10"] = min((float(step) for step in onsets if step is not None), default=None)
     note["uniform_in_truth"] = " ".join(channels[~record.truth["variance"].values.any(0)]) or None
     if ensemble.single:
         velocity = record.data["field"] == "velocity"

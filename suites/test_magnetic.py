@@ -34,9 +34,9 @@ def test_div_b_ratio(record, criterion, ensemble, judge, note):
         floor = np.maximum(1.5 * record.truth["div_b_spectral"], FLOOR)
         judge(record.pred["div_b_spectral"], floor, "D", "max(1.5 D of the truth, 0.03)")
     else:
-        note["last_over_truth"] = float(
-            (record.pred["div_b_stencil"] / record.truth["div_b_stencil"])[-1]
-        )
+        ratio = record.pred["div_b_stencil"] / record.truth["div_b_stencil"]
+        note["last_over_truth"] = float(ratio[-1])
+        note["over_truth_50"] = float(ratio.sel(step=50)) if 50 in ratio["step"] else None
         width = ensemble.width(ln_stencil_divergence)
         judge(departure(record, ln_stencil_divergence), width, "|d ln(rms div B / mean |B|)|")
 

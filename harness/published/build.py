@@ -38,6 +38,8 @@ STEP1 = 0.05
 DEVIATIONS = 3
 #: An event is asserted where the growth ratio passes its threshold by this factor.
 CLEAR = 2.0
+#: A variance that has grown by this factor has blown up.
+BLOWN_UP = GROWN**2
 
 #: test functions and the suite modules they are in
 SUITES = {
@@ -90,6 +92,7 @@ def _of_rollout(
                     for i, (channel, step) in enumerate(found.onset.items())
                     if math.isfinite(step)
                 },
+                **_survival(found, ratio, spread),
             ),
         ),
         "test_perpendicular_isotropy": (
@@ -103,7 +106,7 @@ def _of_rollout(
             "stencil",
             _entry(
                 math.log(found.div_b_over_truth) > LN_STENCIL,
-                last_over_truth=Fact(value=_last(run, trajectory)),
+                over_truth_50=_divergence(found, ratio[facts.AT, across], spread),
             ),
         ),
         "test_mass": ("", _entry(bool((drift > CLEAR * MASS).any()))),
@@ -130,8 +133,23 @@ def _certain(ratio: np.ndarray) -> float | None:
     return 0.0 if bool((distance > math.log(CLEAR)).all()) else None
 
 
-def _last(run: Run, trajectory: int) -> float:
-    return float(run.div_b[trajectory, -1] / run.truth_div_b[trajectory, -1])
+def _survival(found: Facts, ratio: np.ndarray, spread: Spread) -> dict[str, Fact]:
+    """The first onset of any channel, asserted as that onset is; nothing where there is none."""
+    channel = int(np.argmin(list(found.onset.values())))
+    if not math.isfinite(found.survival):
+        return {}
+    return {"survival_x10": _onset(found.survival, ratio[:, channel], spread)}
+
+
+def _divergence(found: Facts, ratio: np.ndarray, spread: Spread) -> Fact:
+    """Div B over the truth's at step 50, asserted within twice the draws' range.
+
+    Only where a component across the guide field has blown up by then, as in the rollout whose draws
+    were recorded: the field then has a scale of its own, and the ratio is no amplitude.
+    """
+    value = found.div_b_over_truth
+    slack = 2 * spread.div_b * value if ratio.max() > BLOWN_UP else None
+    return Fact(value=value, tolerance=slack, worse="higher")
 
 
 def write(root: Path) -> list[Path]:

@@ -16,6 +16,10 @@ from harness.published.arrays import Array, Run
 ACROSS = {"y": MHD.channels.index("B_y"), "z": MHD.channels.index("B_z")}
 
 
+#: The step at which div B, errors and field strengths are quoted.
+AT = 50
+
+
 @dataclass(frozen=True)
 class Facts:
     """One rollout of the study.
@@ -45,7 +49,7 @@ def of_run(run: Run) -> list[Facts]:
     return [_facts(run, trajectory) for trajectory in range(run.trajectories)]
 
 
-def _facts(run: Run, trajectory: int, at: int = 50) -> Facts:
+def _facts(run: Run, trajectory: int, at: int = AT) -> Facts:
     variance = run.variance[trajectory]
     onset = [math.inf if step is None else float(step) for step in structure.onset(variance)]
     return Facts(
