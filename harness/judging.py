@@ -75,7 +75,7 @@ def judge(
         gone = np.asarray(steps) >= diverged_at
         values[gone] = np.inf
         # The rollout ended there, and with it whatever the limit was taken from.
-        limits = np.where(gone[:, None], _last(limits[~gone]), limits)
+        limits = np.where(gone[:, None], _standing(limits, gone), limits)
     if not np.isfinite(limits).all():
         raise ValueError(f"the limit of {unit or 'a criterion'} is not finite: {basis}")
     margins = _margins(values, limits)
@@ -100,9 +100,15 @@ def judge(
     )
 
 
-def _last(limits: np.ndarray) -> np.ndarray:
-    """The limits of the last step, zero where there is no step."""
-    return limits[-1] if len(limits) else np.zeros(limits.shape[1:])
+def _standing(limits: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """The limits of the last step before the end; of the first step where the end comes with it.
+
+    The truth is measured at the step that ends the rollout too.  What is taken from the prediction
+    itself is zero there.
+    """
+    if not gone.all():
+        return limits[~gone][-1]
+    return np.where(np.isfinite(limits[0]), limits[0], 0.0)
 
 
 def _margins(values: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -6,6 +6,9 @@ from harness.diagnostics.errors import CONVENTIONS, vrmse
 from harness.jobs import rollout
 from harness.properties import property_test
 
+#: Persistence ties with itself, whichever way its last digit was rounded.
+ROUNDING = 1e-9
+
 
 @property_test(reads=[rollout()], control="control:step1-error")
 def test_step1_vrmse(record, judge, note):
@@ -26,7 +29,7 @@ def test_step1_vrmse(record, judge, note):
         note[f"persistence_{name}"] = persistence[name]
     judge(
         model["seed"],
-        at_most=persistence["seed"],
+        at_most=persistence["seed"] * (1 + ROUNDING),
         unit="VRMSE[seed] at step 1",
         basis="persistence",
         held=True,

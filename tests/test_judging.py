@@ -51,8 +51,9 @@ def test_a_limit_from_the_truth_may_end_with_the_rollout() -> None:
     limit = curve([1.0, 1.5, 2.0, math.nan])
     verdict = judging.judge(curve([0, 0.1, 0.1, math.nan]), limit, diverged_at=3)
     assert (verdict.figure, verdict.limit, verdict.step) == (math.inf, 2.0, 3)
-    first = judging.judge(curve([0, math.nan]), curve([1.0, math.nan]), diverged_at=1)
-    assert (first.figure, first.limit, first.step) == (math.inf, 0.0, 1)
+    for at_1, taken in ((math.nan, 0.0), (0.5, 0.5)):
+        first = judging.judge(curve([0, math.nan]), curve([1.0, at_1]), diverged_at=1)
+        assert (first.figure, first.limit, first.step) == (math.inf, taken, 1)
     with pytest.raises(ValueError, match="not finite"):
         judging.judge(curve([0, 0.1, 0.1]), curve([1.0, math.nan, 1.0]), diverged_at=2)
 

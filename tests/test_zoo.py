@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import yaml
 from torch import Tensor, nn
 
 from harness.fields import MHD
+from harness.paths import ROOT
 from harness.stepping import Draw
 from harness.surrogates import exported, registry, saved, well_models
 from harness.surrogates.base import TRAITS
@@ -202,6 +204,22 @@ def test_the_studys_fno_is_read_from_its_state_dict(tmp_path: Path) -> None:
         well_models.study_fno(tmp_path / "best.pt")
     with pytest.raises(ModelError, match=r"not published.*baseline_01\.pt"):
         registry.resolve(["fno-scratch"])
+
+
+def test_the_studys_three_fnos_are_judged_by_name(toy_bench: Toy) -> None:
+    """At the study's size, with drawn weights."""
+    built("FNO", n=8)  # skips without the class
+    network = model_class("FNO")(**well_models.STUDY_CONFIG)
+    torch.save({"model": network.state_dict()}, toy_bench.folder / "drawn.pt")
+    names = ("fno-scratch", "fno-ft", "fno-pretrained")
+    toy_bench.pytest(
+        "--model", ",".join(f"{name}=drawn.pt" for name in names), "--no-baselines",
+        suites=str(ROOT / "suites" / "test_errors.py"),
+    )  # fmt: skip
+    judged = {t.model: t.verdict for t in toy_bench.run.tests if t.model.startswith("fno-")}
+    assert set(judged) == {f"{name}.drawn" for name in names}, toy_bench.output
+    figures = {verdict.figure for verdict in judged.values() if verdict}
+    assert len(figures) == 1 and 0 < figures.pop() < math.inf  # one network under three names
 
 
 @pytest.mark.parametrize(
