@@ -85,8 +85,10 @@ def test_a_narrow_terminal_cuts_no_number(run: Path, width: int) -> None:
         assert median is None or number(float(median)) in row.replace("+", " ").replace("\u2020", ""), (
             row
         )
+        effect = criterion["inference"]["detectable"]
+        assert effect is None or number(float(effect)) in row.replace("\u2020", ""), row
     head = next(line for line in output.splitlines() if line.startswith("property"))
-    assert ("detectable" in head) == (width == 120)
+    assert ("detectable" in head) == (width == 120) and ("MDE" in head) == (width == 80)
     assert ("from 110 columns on" in output) == (width == 80)
 
 

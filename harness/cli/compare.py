@@ -34,6 +34,8 @@ HTML = typer.Option("--html", help="write one self-contained page with overlaid 
 
 #: Columns from which on differences are printed with their range and the detectable effect.
 ROOMY = 110
+#: What the columns of inference are called, and for short below that.
+LONG, SHORT = ("difference", "detectable"), ("diff.", "MDE")
 #: Cases printed one by one.
 MAX_GROUPS = 12
 
@@ -134,7 +136,7 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
     if len(groups) > MAX_GROUPS:
         console.print(f"and {len(groups) - MAX_GROUPS} more: --markdown names the worst of each")
-    narrow = f"Ranges and detectable effects: from {ROOMY} columns on, and in every file."
+    narrow = f"{SHORT[0]}: {LONG[0]}, {SHORT[1]}: {LONG[1]}; ranges from {ROOMY} columns on, and in files."
     lines = (
         *([] if table_width() >= ROOMY else [narrow]),
         *text.survival_line(one),
@@ -154,9 +156,11 @@ def _table(one: Comparison, roomy: bool) -> Table:
     rows = text.rows(one)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if roomy else 1, 0, 0))
     table.add_column("property", no_wrap=True)
-    table.add_column("changes", overflow="fold", min_width=len("11 repaired,"))
-    heads = {"before": one.reference.label, "after": one.other.label, "difference": "difference"}
-    heads |= {"detectable": "detectable"} if roomy else {}
+    pieces = [f"{count} {name}," for row in rows for name, count in row.counts.items() if count]
+    table.add_column("changes", overflow="fold", min_width=max(map(len, pieces), default=0))
+    sides = (one.reference.label, one.other.label) if roomy else text.heads(one)
+    heads = dict(zip(("before", "after"), sides, strict=True))
+    heads |= dict(zip(("difference", "detectable"), LONG if roomy else SHORT, strict=True))
     for name, head in heads.items():
         numbers = [number for row in rows for number in _cell(row, name, roomy).split()]
         table.add_column(Text(head), overflow="fold", min_width=max(map(len, numbers), default=0))

@@ -56,7 +56,8 @@ def columns(comparison: Comparison) -> str:
         "Changes are facts: both sides saw the same windows. Figures are medians over windows; "
         "a difference is per simulation, in limits of the criterion "
         f"({OWN_UNIT}: in the figure's own unit), its median with {_interval(_inferred(comparison))}; "
-        "detectable is the mean difference that a paired t test would find in 4 of 5 repetitions."
+        "detectable, the minimum detectable effect (MDE), is the mean difference that a paired t test "
+        "would find in 4 of 5 repetitions; neither has a size where a figure is not finite."
     )
 
 
