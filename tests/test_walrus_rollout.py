@@ -17,7 +17,7 @@ from harness.audit import PrecisionAudit
 from harness.fields import MHD, FieldLayout
 from harness.stepping import Draw
 from harness.surrogates.walrus import WalrusError, config, cost, draws, grid, weights
-from harness.surrogates.walrus.surrogate import Walrus
+from harness.surrogates.walrus.surrogate import COMPILE, Walrus, load
 from tests import walrus_example as example
 
 CPU = torch.device("cpu")
@@ -158,6 +158,13 @@ def test_compiled_blocks_are_one_graph_and_equal(tmp_path: Path) -> None:
     assert (eager - compiled).abs().max() <= 1e-6 * eager.abs().max()
     assert counters["stats"]["unique_graphs"] == 1
     assert example.tiny(tmp_path).fingerprint() != example.tiny(tmp_path, compiled=True).fingerprint()
+
+
+def test_the_variable_compiles_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = example.write_checkpoint(tmp_path / "released")
+    eager = load(folder)
+    monkeypatch.setenv(COMPILE, "1")
+    assert load(folder).compiled and not eager.compiled
 
 
 def test_autocast_keeps_a_float32_state_and_the_angles(tmp_path: Path) -> None:
