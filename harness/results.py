@@ -197,6 +197,8 @@ class Run(_Model):
     records: tuple[RecordEntry, ...]
     notes: tuple[str, ...] = ()  # e.g. why baselines did not apply, problems with truth files
     missing: tuple[str, ...] = ()  # collected node ids that never reported
+    # what the protocols ask for and the data cannot give; red, unless trajectories were named
+    unusable: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> Path:
         """Write results.json atomically; returns its path."""

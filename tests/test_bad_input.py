@@ -97,7 +97,8 @@ def test_windows_longer_than_every_simulation_are_said_before_the_model_is_asked
 def test_a_protocol_without_a_window_is_said_and_the_others_run(toy_bench: Toy) -> None:
     recipe = (toy_bench.folder / "toy.toml").read_text()
     (toy_bench.folder / "late.toml").write_text(recipe.replace("starts = [0]", "starts = [900]"))
-    assert toy_bench.pytest("--protocol", "late.toml") == 0, toy_bench.output
+    assert toy_bench.pytest("--protocol", "late.toml") == 1, toy_bench.output
+    assert "3 parts of the data cannot be judged" in toy_bench.output
     assert {t.protocol for t in toy_bench.run.tests} == {"toy"}
     assert "late" in " ".join(toy_bench.run.notes)
 
@@ -113,11 +114,17 @@ def test_a_cache_that_is_a_file_is_named(toy_bench: Toy) -> None:
 def test_a_truncated_file_is_named_and_the_others_run(toy_bench: Toy) -> None:
     path = toy_bench.folder / "data/datasets/toy/data/test/wave1.hdf5"
     path.write_bytes(path.read_bytes()[:3000])
-    assert toy_bench.pytest() == 0, toy_bench.output
+    assert toy_bench.pytest() == 1, toy_bench.output
     assert {r.simulation for r in toy_bench.run.tests} == {"wave0", "wave2", None}
+    assert {r.outcome for r in toy_bench.run.tests} <= {"passed", "recorded", "not-applicable"}
     (note,) = toy_bench.run.notes
-    assert "wave1.hdf5" in note
-    assert "note: " in toy_bench.output
+    assert "wave1.hdf5" in note and toy_bench.run.unusable == (note,)
+    assert "note: " in toy_bench.output and "1 part of the data cannot be judged" in toy_bench.output
+    folder = toy_bench.folder / "reports/latest"
+    assert "## Red: 1 part of the data not judged" in (folder / "summary.md").read_text()
+    assert "1 part of the data cannot be judged." in (folder / "report.html").read_text()
+    # Who names what is to be judged has asked for no more.
+    assert toy_bench.pytest("--trajectories", "wave0,wave2") == 0, toy_bench.output
 
 
 def test_a_frame_of_another_shape_is_refused(toy_bench: Toy) -> None:

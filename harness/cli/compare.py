@@ -136,7 +136,9 @@ def _print_one(console: Console, one: Comparison, found: Comparisons) -> None:
         console.print(Text.assemble((f"{group.change} ", STYLES[group.change]), str(group)))
     if len(groups) > MAX_GROUPS:
         console.print(f"and {len(groups) - MAX_GROUPS} more: --markdown names the worst of each")
-    narrow = f"{SHORT[0]}: {LONG[0]}, {SHORT[1]}: {LONG[1]}; ranges from {ROOMY} columns on, and in files."
+    narrow = (
+        f"{SHORT[0]}: {LONG[0]}, {SHORT[1]}: {LONG[1]}; ranges from {ROOMY} columns on, and in files."
+    )
     lines = (
         *([] if table_width() >= ROOMY else [narrow]),
         *text.survival_line(one),

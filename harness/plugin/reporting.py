@@ -148,7 +148,9 @@ class Collector:
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
         missing = tuple(i for i in self.expected if i not in self.results)
         silent = _silent(missing, physics)
-        if missing and exitstatus == pytest.ExitCode.OK:
+        named = self._config.getoption("trajectories")
+        unusable = () if named else tuple(map(str, physics.plan.problems))
+        if (missing or unusable) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = exitstatus = pytest.ExitCode.TESTS_FAILED
         partial = self.deselected or updating.is_partial(self._config)
         if self._config.getoption("update_baselines"):
@@ -175,6 +177,7 @@ class Collector:
             records=tuple(self._all_records()),
             notes=tuple(physics.notes),
             missing=missing,
+            unusable=unusable,
         )
         (self.folder / "records").mkdir(exist_ok=True)
         for key in {record.key for record in self.run.records}:

@@ -64,8 +64,10 @@ def _red(run: Run) -> list[str]:
     """One entry per outcome, criterion and model, with its worst test; then the silent tests."""
     red = sorted((test for test in run.tests if is_red(test, run)), key=seriousness)
     silent = [nodeid for nodeid in unreported(run) if nodeid not in {test.nodeid for test in red}]
+    unusable = [f"- **not judged** {plain(problem)}" for problem in run.unusable]
     if not red and not silent:
-        return ["Nothing is red."]
+        title = f"## Red: {counted(len(unusable), 'part')} of the data not judged"
+        return [title, "\n".join(unusable)] if unusable else ["Nothing is red."]
     groups: dict[tuple[str, str, str], list[TestResult]] = {}
     for test in red:
         groups.setdefault((test.outcome, criterion_name(test), test.model), []).append(test)
@@ -74,7 +76,8 @@ def _red(run: Run) -> list[str]:
     shown = lines[:MAX_RED]
     if len(lines) > MAX_RED:
         shown.append(f"- and {len(lines) - MAX_RED} more, in report.html")
-    return [f"## Red: {counted(len(red) + len(silent), 'test')}", "\n".join(shown)]
+    title = f"## Red: {counted(len(red) + len(silent), 'test')}"
+    return [title, "\n".join([*shown, *unusable])]
 
 
 def _repaired(run: Run) -> list[str]:
