@@ -13,7 +13,7 @@ from harness.properties import Windows
 from harness.suggest import unknown
 from harness.surrogates import registry
 from harness.surrogates.spec import MissingModel, ModelSpec
-from harness.truth import files, protocols, simulate, well
+from harness.truth import files, hydro, protocols, simulate, well
 from harness.truth.errors import MissingData, TruthError
 from harness.truth.files import EMBEDDED
 from harness.truth.protocols import Protocol
@@ -208,11 +208,15 @@ def _missing_data(options: Options) -> list[str]:
 
 
 def how_to_get(error: MissingData, root: Path) -> str:
-    """The command that brings a data set of The Well; for any other, the nearest of its names."""
+    """The command that brings or makes a data set; for an unknown one, the nearest names."""
     from the_well.data.utils import WELL_DATASETS  # imports much, and only a failure needs it
 
+    made_here = [flow.name for flow in hydro.FLOWS]
+    if error.dataset in made_here:
+        splits = " and ".join(hydro.SEEDS)
+        return f"make it with: harness data hydro --data {root}\n({splits}; takes a minute)"
     if error.dataset not in WELL_DATASETS:
-        return unknown("data set of The Well", str(error.dataset), sorted(WELL_DATASETS))
+        return unknown("data set", str(error.dataset), [*made_here, *sorted(WELL_DATASETS)])
     command = f"harness fetch {error.dataset} --split {error.split} --data {root}"
     return f"get it with: {command}\n({size_of(str(error.dataset))})"
 

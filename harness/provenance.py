@@ -38,7 +38,7 @@ def collect(
     return Provenance(
         command=tuple(command),
         git_commit=commit,
-        git_dirty=None if commit is None else bool(_git("status", "--porcelain")),
+        git_dirty=None if commit is None else local_changes(),
         versions={"python": platform.python_version()} | _versions(),
         platform=platform.platform(),
         device=_device(plan.options.device),
@@ -53,6 +53,11 @@ def collect(
         recorded=recorded,
         partial=partial,
     )
+
+
+def local_changes() -> bool:
+    """Whether a file of the checkout differs from its commit; others beside them do not count."""
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
 
 
 def describe(windows: Sequence[Window]) -> str:

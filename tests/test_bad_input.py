@@ -31,6 +31,8 @@ from tests.conftest import Toy
         (("--protocol", "absent.toml"), "absent.toml"),
         (("--protocol", "well-t17=activ_matter"), "did you mean active_matter"),
         (("--protocol", "well-t17"), "well-t17=DATASET"),
+        (("--protocol", "well-t17=hydro_2d_walls"), "make it with: harness data hydro --data "),
+        (("--protocol", "well-t17=hydro_2d_wals"), "did you mean hydro_2d_walls"),
         (("--trajectories", "wave7"), "did you mean"),
         (("--trajectories", "0"), "nothing to judge"),
         (("--steps", "0"), "at least 1"),
@@ -111,6 +113,29 @@ def test_a_cache_that_is_a_file_is_named(toy_bench: Toy) -> None:
     assert "INTERNALERROR" not in toy_bench.output
 
 
+def test_a_cache_that_cannot_be_made_is_named(
+    toy_bench: Toy, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = toy_bench.folder / "a-file" / "cache"
+    place.parent.write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(place))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    # The toy's data are no part of the cache; the embedded truth is.
+    plain = ("--model", "persistence", "--device", "cpu", "-p", "no:hypothesispytest")
+    done = pytester.runpytest_inprocess(toy_bench.folder / "suites", *plain, "--reports", "reports")
+    assert done.ret == 4
+    assert f"(the cache is {place}; $HARNESS_CACHE names another)" in str(done.stderr)
+
+
+def test_reports_that_cannot_be_made_are_one_line(toy_bench: Toy) -> None:
+    (toy_bench.folder / "taken").write_text("")
+    for place in ("taken", "taken/below"):
+        assert toy_bench.pytest("--reports", place) == 4
+        assert f"ERROR: no run folder under {place}: Not a directory" in toy_bench.output
+        assert "INTERNALERROR" not in toy_bench.output
+
+
 def test_a_truncated_file_is_named_and_the_others_run(toy_bench: Toy) -> None:
     path = toy_bench.folder / "data/datasets/toy/data/test/wave1.hdf5"
     path.write_bytes(path.read_bytes()[:3000])
@@ -173,20 +198,23 @@ def test_a_failed_job_fails_at_once_the_second_time(monkeypatch: pytest.MonkeyPa
     assert len(made) == 1
 
 
-def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> None:
-    steps = toy_bench.folder / "steps"
+def interrupt(bench: Toy, *arguments: str) -> tuple[int, str]:
+    """Ctrl-C in the middle of a rollout, when one is finished; exit code and what was printed."""
+    steps = bench.folder / "steps"
     steps.touch()
     counts = f"os.truncate({str(steps)!r}, os.stat({str(steps)!r}).st_size + 1)"
-    toy_bench.model(0.0, body=f"import os, time; {counts}; time.sleep(0.3)")
-    environment = {**os.environ, "HARNESS_CACHE": str(toy_bench.folder / "cache")}
+    bench.model(0.0, body=f"import os, time; {counts}; time.sleep(0.3)")
+    environment = {**os.environ, "HARNESS_CACHE": str(bench.folder / "cache")}
     environment["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "suites", *toy.arguments(toy_bench.folder)],
-        cwd=toy_bench.folder, env=environment, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "pytest", "suites", *toy.arguments(bench.folder), *arguments],
+        cwd=bench.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # A terminal interrupts all processes of a command.
+        start_new_session=True,
         # A shell's background job ignores Ctrl-C, and hands that on.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    records = toy_bench.folder / "cache" / "records"
+    records = bench.folder / "cache" / "records"
     deadline = time.monotonic() + 120
     while len(list(records.rglob("*.nc"))) < 1 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -195,16 +223,38 @@ def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> N
     while steps.stat().st_size == before and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 2, output
+    return process.returncode, output
+
+
+def test_interrupted_in_the_middle_the_same_command_resumes(toy_bench: Toy) -> None:
+    code, output = interrupt(toy_bench)
+    assert code == 2, output
+    records = toy_bench.folder / "cache" / "records"
     finished = {path.name for path in records.rglob("[!.]*.nc")}
     assert len(finished) in (1, 2)
     run = toy_bench.run
     assert run.missing and run.exit_status == 2
-    assert {r.outcome for r in run.tests if r.nodeid in run.missing} == {"missing"}
+    assert f"{len(run.missing)} tests never reported: the run was interrupted" in output
+    silent = [r for r in run.tests if r.nodeid in run.missing]
+    assert {(r.outcome, r.message) for r in silent} == {
+        ("missing", "never reported: the run was interrupted")
+    }
     assert toy_bench.pytest() == 0
     assert sum(r.from_store for r in toy_bench.run.records) == len(finished)
+
+
+def test_interrupted_with_its_workers_a_run_reports_what_it_has(toy_bench: Toy) -> None:
+    # Under this checkout's own settings, which make errors of warnings.
+    settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(toy_bench.folder))
+    code, output = interrupt(toy_bench, "-n", "2", *settings)
+    assert code == 2, output
+    assert "Traceback" not in output
+    run = toy_bench.run
+    assert run.missing and run.exit_status == 2
+    assert "never reported: the run was interrupted" in output
+    assert (toy_bench.folder / "reports" / "latest" / "report.html").is_file()
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path) -> None:

@@ -233,6 +233,18 @@ def test_no_server_at_all(item: Item, monkeypatch: pytest.MonkeyPatch) -> None:
         fetch.order(item, waits=FAST)
 
 
+def test_a_dry_run_without_a_server_is_short_and_says_what_it_waits_for(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("COLUMNS", "200")
+    done = CliRunner().invoke(app, ["fetch", "MHD_64", "--dry-run"])
+    assert done.exit_code == 2
+    assert done.output.startswith("asking http://127.0.0.1:9 what polymathic-ai/MHD_64 holds\n")
+    assert "Connection refused; attempt 2 of 2 in 1 s" in done.output
+    assert "what has come is kept" not in done.output
+
+
 def test_what_can_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     assert catalogue.item("walrus-pt", tmp_path, "test").folder == tmp_path / "models" / "walrus-pt"
@@ -269,7 +281,7 @@ def test_the_command(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_interrupted_command_says_that_it_can_go_on(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(remote: object, part: Path, on_bytes: object) -> None:
+    def interrupted(remote: object, part: Path, *more: object) -> None:
         part.write_bytes(bytes(1000))
         raise KeyboardInterrupt
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from harness.paths import ROOT
+from harness.results import Run
 from tests import toy
 from tests.conftest import Toy
 
@@ -123,6 +128,22 @@ def test_the_printed_line_records_what_was_repaired(recorded: Toy) -> None:
     assert "baselines updated" in recorded.output
     assert recorded.pytest("--against", "toy.Shift") == 0
     assert recorded.result("wave1:mean").outcome == "passed"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_printed_line_runs_the_test_again(toy_bench: Toy, workers: str) -> None:
+    toy_bench.model(0.7)
+    assert toy_bench.pytest("--no-baselines", "-n", workers) == 1
+    line = re.search(r"^again: (.*wave1-w0:mean.*)$", toy_bench.output, re.MULTILINE)
+    assert line is not None
+    command = [sys.executable, "-m", *shlex.split(line[1]), "--reports", "once-more"]
+    environment = {**os.environ, "HARNESS_CACHE": "cache", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=toy_bench.folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    (again,) = Run.load(toy_bench.folder / "once-more" / "latest").tests
+    assert again.verdict == toy_bench.result("wave1:mean").verdict
 
 
 def test_a_partial_gate_records_only_what_it_judged(recorded: Toy) -> None:

@@ -70,6 +70,16 @@ def test_a_finished_line_leaves_nothing_behind(terminal: Terminal) -> None:
     assert terminal.text.endswith(ERASE)
 
 
+def test_work_that_breaks_off_leaves_nothing_behind(terminal: Terminal) -> None:
+    said = shown(terminal)
+    said.clear()
+    assert not terminal.text
+    said.simulate("s0", 0, 106)
+    said.clear()
+    said.clear()
+    assert terminal.text.endswith(f"frame 0 of 106{ERASE}")
+
+
 def test_a_worker_s_line_stands_alone_and_says_how_far_the_run_is(
     terminal: Terminal, tmp_path: Path
 ) -> None:

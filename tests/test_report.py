@@ -220,7 +220,7 @@ def test_embedded_data_refuses_what_json_lacks() -> None:
 
 def test_a_hostile_command_is_one_argument(example: tuple[Run, Path]) -> None:
     nodeid = "suites/test_x.py::test_y[$(rm -rf /)`id`'\";m:p/s-w0]"
-    assert shlex.split(rerun(nodeid, example[0].provenance))[1] == nodeid
+    assert shlex.split(rerun(nodeid, example[0].provenance.command, None))[1] == nodeid
 
 
 def test_hostile_names_stay_text_in_markdown(hostile: tuple[Run, Path]) -> None:

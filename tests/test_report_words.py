@@ -145,12 +145,11 @@ def test_silent_tests_are_counted_once(example: tuple[Run, Path]) -> None:
     ],
 )
 def test_a_command_keeps_the_options_that_select_the_test(
-    example: tuple[Run, Path], typed: tuple[str, ...], against: str | None, kept: str
+    typed: tuple[str, ...], against: str | None, kept: str
 ) -> None:
     command = ("pytest", "suites/", "-n", "2", "--model", "m=./w.safetensors", "--steps=10",
                "--update-baselines", "--no-baselines", "-k", "mass", *typed)  # fmt: skip
-    origin = example[0].provenance.model_copy(update={"command": command, "against": against})
-    assert rerun("suites/a.py::t[m:p/s0-w0]", origin) == (
+    assert rerun("suites/a.py::t[m:p/s0-w0]", command, against) == (
         f"pytest 'suites/a.py::t[m:p/s0-w0]' --model m=./w.safetensors --steps=10 --no-baselines{kept}"
     )
 

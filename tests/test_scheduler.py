@@ -49,6 +49,7 @@ def test_a_killed_worker_costs_one_test_and_the_run_ends(toy_bench: Toy) -> None
     assert (count / "dead").exists()
     run = toy_bench.run
     assert len(run.missing) == 1
+    assert "1 test never reported: a worker died, or the run was stopped" in toy_bench.output
     assert "wave1" in run.missing[0]
     assert len(run.tests) == 10
     assert {r.outcome for r in run.tests} == {"passed", "not-applicable", "recorded", "missing"}

@@ -23,19 +23,27 @@ def fetch(
     dry_run: Annotated[bool, typer.Option(help="say what would be fetched, and stop")] = False,
 ) -> None:
     """Bring data or weights here: sizes and space first, resumable, every file verified."""
-    from harness.hub import catalogue
+    from harness.hub import catalogue, listing, transfer
     from harness.hub import fetch as hub
     from harness.hub.errors import FetchError
+    from harness.hub.http import Waits
     from harness.plan import Options
     from harness.truth.well import SPLITS
 
     if split not in SPLITS:
         raise typer.BadParameter(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
     console = Console()
+
+    def say(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    # Somebody is waiting for a dry run, and nothing is lost by asking once more.
+    waits = Waits(attempts=2, pause=1.0, timeout=10.0, say=say) if dry_run else Waits(say=say)
     try:
         item = catalogue.item(name, Options(data=data).data_root, split, match)
-        order = hub.order(item, revision)
-        console.print(Text(_said(order)), soft_wrap=True)
+        say(f"asking {listing.endpoint()} what {item.repository} holds")
+        order = hub.order(item, revision, waits)
+        say(_said(order))
         if dry_run:
             return
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
@@ -46,13 +54,13 @@ def fetch(
             def show(path: str, here: int, size: int) -> None:
                 progress.update(tasks[path], completed=here)
 
-            hub.carry_out(order, on_file=show)
+            hub.carry_out(order, waits, on_file=show)
     except FetchError as error:
         raise typer.BadParameter(str(error)) from error
     except KeyboardInterrupt:
-        console.print("interrupted; what has come is kept, the same command goes on from there")
+        say("interrupted" if dry_run else f"interrupted; {transfer.RESUMABLE}")
         raise typer.Exit(130) from None
-    console.print(Text(f"{item.name} is in {item.folder}"), soft_wrap=True)
+    say(f"{item.name} is in {item.folder}")
 
 
 def _said(order: Order) -> str:

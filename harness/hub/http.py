@@ -14,7 +14,6 @@ from urllib.request import Request, urlopen
 
 from harness.hub.errors import FetchError
 
-TIMEOUT = 60.0
 #: answers that a server takes back when it has recovered
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 AGENT = {"User-Agent": "physics-harness"}
@@ -30,38 +29,45 @@ class Passing(Exception):
 
 @dataclass(frozen=True)
 class Waits:
-    """How often and how long: attempts in all, first pause in seconds (doubled each time)."""
+    """How often and how long: attempts in all, first pause in seconds (doubled each time).
+
+    timeout: seconds without a word from the server, of an attempt.  say: told why, and how long, it
+    waits before another attempt.
+    """
 
     attempts: int = 6
     pause: float = 2.0
     longest: float = 60.0
+    timeout: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    say: Callable[[str], None] = lambda text: None
 
-    def patiently(self, what: str, attempt: Callable[[], Any]) -> Any:
-        """The attempt's result; FetchError with the last reason when all attempts have failed."""
+    def patiently(self, what: str, attempt: Callable[[], Any], advice: str = "") -> Any:
+        """The attempt's result; FetchError when all have failed: the last reason, and the advice."""
         pause = self.pause
         for number in range(1, self.attempts + 1):
             try:
                 return attempt()
             except Passing as failure:
                 if number == self.attempts:
-                    raise FetchError(
-                        f"{what}: {failure} ({number} attempts); what has come is kept, the same "
-                        "command goes on from there"
-                    ) from failure
-                self.sleep(min(max(pause, failure.after), self.longest))
+                    raise FetchError(f"{what}: {failure} ({number} attempts){advice}") from failure
+                wait = min(max(pause, failure.after), self.longest)
+                self.say(f"{failure}; attempt {number + 1} of {self.attempts} in {wait:.3g} s")
+                self.sleep(wait)
                 pause *= 2
         raise AssertionError("at least one attempt")
 
 
 @contextmanager
-def answering(url: str, headers: dict[str, str] | None = None) -> Iterator[http.client.HTTPResponse]:
+def answering(
+    url: str, timeout: float, headers: dict[str, str] | None = None
+) -> Iterator[http.client.HTTPResponse]:
     """The server's answer with a 2xx status.
 
     Raises Passing for a busy server or a broken connection, FetchError for a refusal.
     """
     try:
-        with urlopen(Request(url, headers=AGENT | (headers or {})), timeout=TIMEOUT) as answer:
+        with urlopen(Request(url, headers=AGENT | (headers or {})), timeout=timeout) as answer:
             yield answer
     except HTTPError as error:
         reason = f"{error.code} {error.reason}"
@@ -83,7 +89,7 @@ def get(url: str, waits: Waits) -> str:
     """The text behind an address; at most 64 MiB."""
 
     def attempt() -> str:
-        with answering(url) as answer:
+        with answering(url, waits.timeout) as answer:
             if "html" in answer.headers.get("Content-Type", ""):
                 raise Passing("a web page instead of an answer")
             return answer.read(64 << 20).decode("utf-8", "replace")

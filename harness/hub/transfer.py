@@ -14,6 +14,8 @@ from harness.hub.http import Passing, Waits, answering
 from harness.hub.listing import Remote
 
 BLOCK = 1 << 20
+#: what to say of a transfer that broke off
+RESUMABLE = "what has come is kept, the same command goes on from there"
 
 #: what a caller sees of the progress: bytes of the file that are here
 OnBytes = Callable[[int], None]
@@ -32,7 +34,9 @@ def bring(remote: Remote, target: Path, waits: Waits, on_bytes: OnBytes = lambda
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock"), timeout=0, fallback_to_soft=False):
-            waits.patiently(remote.path, lambda: _attempt(remote, part, on_bytes))
+            waits.patiently(
+                remote.path, lambda: _attempt(remote, part, on_bytes, waits.timeout), f"; {RESUMABLE}"
+            )
             found = digest(part, remote.digest, on_bytes)
             if found != remote.digest:
                 part.unlink()
@@ -47,7 +51,7 @@ def bring(remote: Remote, target: Path, waits: Waits, on_bytes: OnBytes = lambda
         raise FetchError(f"{remote.path}: cannot write {target}: {error}") from error
 
 
-def _attempt(remote: Remote, part: Path, on_bytes: OnBytes) -> None:
+def _attempt(remote: Remote, part: Path, on_bytes: OnBytes, timeout: float) -> None:
     """Append what is missing; Passing if the server stops early."""
     here = part.stat().st_size if part.exists() else 0
     if here > remote.size:  # not of this file
@@ -58,7 +62,7 @@ def _attempt(remote: Remote, part: Path, on_bytes: OnBytes) -> None:
     if remote.size == 0:
         part.touch()
         return
-    with answering(remote.url, {"Range": f"bytes={here}-"} if here else {}) as answer:
+    with answering(remote.url, timeout, {"Range": f"bytes={here}-"} if here else {}) as answer:
         if answer.status != 206:
             here = 0
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {here}-"):

@@ -17,6 +17,7 @@ from harness.plan import Case
 from harness.plugin import session as sessions
 from harness.plugin.collection import case_of, property_of, suite_of
 from harness.plugin.finding import Finding, finding_of
+from harness.report.text import rerun
 from harness.results import Outcome, RecordEntry, TestResult
 from harness.surrogates.minis import CheckpointError
 from harness.surrogates.spec import ModelError
@@ -75,7 +76,8 @@ def _explanation(item: pytest.Item, finding: Finding) -> str:
     lines += ["", declaration.statement]
     if finding.verdict is not None and finding.verdict.basis:
         lines.append(f"limit: {finding.verdict.basis}")
-    return "\n".join([*lines, f'again: pytest "{item.nodeid}"'])
+    again = rerun(item.nodeid, sessions.command(item.config), item.config.getoption("against"))
+    return "\n".join([*lines, f"again: {again}"])
 
 
 def _outcome(report: pytest.TestReport, call: pytest.CallInfo[None], finding: Finding) -> Outcome:

@@ -35,6 +35,7 @@ class Progress:
         self._config = config
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._last = 0.0
+        self._open = False
         self._started: dict[str, float] = {}
         self._frames: dict[str, tuple[int, int]] = {}
 
@@ -77,8 +78,15 @@ class Progress:
                 # A line wider than the terminal would leave its head behind when it is rewritten.
                 shown = "" if finished else f"  {text}"[: reporter._tw.fullwidth - 1]
                 reporter.write(f"{ERASE}{shown}", flush=True)
+                self._open = bool(shown)
         elif not finished:
             LOGGER.info(text)
+
+    def clear(self) -> None:
+        """Take back a line of work that broke off, or an error would be printed behind it."""
+        if self._open and (reporter := self._terminal()) is not None:
+            reporter.write(ERASE, flush=True)
+            self._open = False
 
     def _leave(self, text: str) -> None:
         folder = os.environ.get(FOLDER)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +146,7 @@ class Collector:
         physics = sessions.of(self._config)
         self._absorb([m.model_dump() for m in models_of(physics)], physics.notes, False)
         missing = tuple(i for i in self.expected if i not in self.results)
-        silent = _silent(missing, physics)
+        silent = _silent(missing, physics, why_silent(exitstatus))
         named = self._config.getoption("trajectories")
         unusable = () if named else tuple(map(str, physics.plan.problems))
         if (missing or unusable) and exitstatus == pytest.ExitCode.OK:
@@ -162,7 +161,7 @@ class Collector:
             exit_status=int(exitstatus),
             provenance=provenance.collect(
                 physics.plan,
-                _command(self._config),
+                sessions.command(self._config),
                 _workers(self._config),
                 against=self._config.getoption("against"),
                 recorded=self._recorded,
@@ -229,7 +228,14 @@ class Collector:
         return pytest.ExitCode.OK if explained and not (red or missing) else exitstatus
 
 
-def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
+def why_silent(exit_status: int) -> str:
+    """Why tests of a run never reported, as far as its exit status tells."""
+    if exit_status == pytest.ExitCode.INTERRUPTED:
+        return "the run was interrupted"
+    return "a worker died, or the run was stopped"
+
+
+def _silent(missing: tuple[str, ...], physics: Session, why: str) -> list[TestResult]:
     """What is known of test cases that never reported: their names."""
     found = []
     for nodeid in missing:
@@ -248,7 +254,7 @@ def _silent(missing: tuple[str, ...], physics: Session) -> list[TestResult]:
                     simulation=case.window.simulation.name if case.window else None,
                     window=case.window.index if case.window else None,
                     outcome="missing",
-                    message="never reported: its worker died, or the run was stopped",
+                    message=f"never reported: {why}",
                 )
             )
     return found
@@ -285,10 +291,6 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     """Remember on a worker that the run is partial: the controller does not collect."""
     if items:
         items[0].config.stash[DESELECTED] = True
-
-
-def _command(config: pytest.Config) -> tuple[str, ...]:
-    return ("pytest", *map(str, config.invocation_params.args or sys.argv[1:]))
 
 
 def _workers(config: pytest.Config) -> int:

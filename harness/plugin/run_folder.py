@@ -13,7 +13,10 @@ EMPTY = (None, pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.
 
 
 def new(root: Path, started: datetime) -> Path:
-    """A fresh folder under `root`, named by the time; UsageError if there is no free name."""
+    """A fresh folder under `root`, named by the time.
+
+    UsageError if none can be made there, or no name is free.
+    """
     name = started.strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{i}" for i in range(2, 1000))):
         try:
@@ -22,6 +25,9 @@ def new(root: Path, started: datetime) -> Path:
             return folder
         except FileExistsError:
             continue
+        except OSError as error:
+            said = f"no run folder under {root}: {error.strerror} (--reports names another place)"
+            raise pytest.UsageError(said) from error
     raise pytest.UsageError(f"no free run folder under {root}")
 
 

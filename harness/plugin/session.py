@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -157,8 +158,9 @@ def of(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
         torch.set_num_threads(1)  # more would change digits, and thrash on a shared machine
         progress = Progress(config)
+        cache: Path | None = None
         try:
-            paths.cache()
+            cache = paths.cache()
             made = plan.make(options.options(config), progress.simulate)
             forecasts = preflight.check(config, made)
         except MissingData as error:
@@ -167,8 +169,9 @@ def of(config: pytest.Config) -> Session:
         except (ModelError, TruthError) as error:
             raise pytest.UsageError(str(error)) from error
         except OSError as error:
-            said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-            raise pytest.UsageError(said) from error
+            raise pytest.UsageError(_located(error, cache)) from error
+        finally:
+            progress.clear()
         if not any(made.windows.values()):
             problems = "\n".join(map(str, made.problems))
             raise pytest.UsageError(f"no trajectory can be judged:\n{problems}")
@@ -182,6 +185,16 @@ def of(config: pytest.Config) -> Session:
         ]
         _say(config, forecasts)
     return config.stash[SESSION]
+
+
+def _located(error: OSError, cache: Path | None) -> str:
+    """What the system says, of which file, and that the cache is there, if it is."""
+    if not error.filename:
+        return str(error)
+    said, file = f"{error.strerror}: {error.filename}", Path(error.filename)
+    if cache is not None and (cache.is_relative_to(file) or file.is_relative_to(cache)):
+        said += f" (the cache is {cache}; $HARNESS_CACHE names another)"
+    return said
 
 
 def _say(config: pytest.Config, forecasts: list[str]) -> None:
@@ -211,6 +224,11 @@ def _check_gate(config: pytest.Config, made: Plan) -> None:
         )
     if not updating and paths.slug(name) not in known:
         raise pytest.UsageError(f"--against: {unknown('baseline', name, known)}, under {root}")
+
+
+def command(config: pytest.Config) -> tuple[str, ...]:
+    """The command that was typed; a worker of xdist is given its arguments."""
+    return ("pytest", *map(str, config.invocation_params.args or sys.argv[1:]))
 
 
 def folder(config: pytest.Config) -> Path:

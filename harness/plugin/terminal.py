@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.plugin.reporting import COLLECTOR, Collector
-from harness.report.text import recording
+from harness.plugin.reporting import COLLECTOR, Collector, why_silent
+from harness.report.text import counted, recording
 from harness.results import RED, Run, TestResult
 from harness.summary import STYLES, Row, rows
 
@@ -55,7 +55,8 @@ def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
             "notes): red, unless --trajectories names what is to be judged"
         )
     if collector.run.missing:
-        console.print(f"{len(collector.run.missing)} tests never reported (a worker died?)")
+        silent, why = counted(len(collector.run.missing), "test"), why_silent(collector.run.exit_status)
+        console.print(f"{silent} never reported: {why}")
     console.print(f"report: {_short(collector.folder)}/report.html", soft_wrap=True)
 
 

@@ -19,6 +19,7 @@ import pytest
 from harness.baselines import Baseline
 from harness.judging import describe_entry, expectation
 from harness.plugin.session import Session
+from harness.report.text import counted
 from harness.results import Expectation, TestResult
 
 
@@ -43,7 +44,7 @@ def refusal(partial: bool, broken: Iterable[str]) -> str:
     """Why baselines are not updated; empty if they may be."""
     lost, why = list(broken), ""
     if lost:
-        why = f"{len(lost)} tests ended in an error or never reported, e.g. {lost[0]}"
+        why = f"{counted(len(lost), 'test')} ended in an error or never reported, e.g. {lost[0]}"
     elif partial:
         why = "the run was narrowed to some tests or trajectories"
     return f"{why}; --force-update records what was judged" if why else ""

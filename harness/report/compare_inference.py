@@ -100,7 +100,8 @@ def _interval(found: Sequence[Inference]) -> str:
     for method, n, coverage in kinds:
         percent = f"{100 * (coverage or 0):.3g} %"
         if method == "range":
-            said.append(f"the range of {n} simulations, which covers the median with {percent}")
+            simulations = counted(n, "simulation")
+            said.append(f"the range of {simulations}, which covers the median with {percent}")
         else:
             said.append(f"a {percent} {method} interval over {n} simulations")
     return " or ".join(said) or "no interval"

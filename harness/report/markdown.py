@@ -107,7 +107,7 @@ def _red_line(run: Run, tests: Sequence[TestResult]) -> str:
     if len(tests) > 1:
         where += f", the worst of {len(tests)}"
     message = gravest.message or criterion_name(gravest)
-    command = code(rerun(gravest.nodeid, run.provenance))
+    command = code(rerun(gravest.nodeid, run.provenance.command, run.provenance.against))
     return f"- **{gravest.outcome}** {plain(message)} ({plain(where)})  \n  {command}"
 
 

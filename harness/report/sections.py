@@ -205,7 +205,7 @@ def _row(run: Run, index: int, test: TestResult) -> Row:
         message=test.message,
         unjudged=verdict is None,
         values=tuple((name, _plain(value)) for name, value in test.values.items()),
-        command=rerun(test.nodeid, run.provenance),
+        command=rerun(test.nodeid, run.provenance.command, run.provenance.against),
     )
 
 

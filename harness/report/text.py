@@ -76,24 +76,28 @@ def recording(origin: Provenance) -> str:
     A run of some tests only records when it is told so: it must not forget the others.
     """
     forced = ["--force-update"] if origin.partial else []
-    return shlex.join([*_gated(origin.command, origin), "--update-baselines", *forced])
+    gated = _gated(origin.command, origin.against)
+    return shlex.join([*gated, "--update-baselines", *forced])
 
 
-def rerun(nodeid: str, origin: Provenance) -> str:
-    """The shell line that runs one test again, with the options of the run that it depends on."""
+def rerun(nodeid: str, command: Sequence[str], against: str | None) -> str:
+    """The shell line that runs one test again, with the options of the run that it depends on.
+
+    command, against: of the run, as `Provenance` has them.
+    """
     kept: list[str] = []
-    parts = iter(origin.command)
+    parts = iter(command)
     for part in parts:
         option, equals, _ = part.partition("=")
         if part in _FLAGS or (equals and option in _VALUED):
             kept.append(part)
         elif part in _VALUED:
             kept += [part, next(parts, "")]
-    return shlex.join(["pytest", nodeid, *_gated(kept, origin)])
+    return shlex.join(["pytest", nodeid, *_gated(kept, against)])
 
 
-def _gated(words: Sequence[str], origin: Provenance) -> list[str]:
+def _gated(words: Sequence[str], against: str | None) -> list[str]:
     """Words of a command, with the baseline that judged the run where nobody typed it."""
     typed = any(word.partition("=")[0] == "--against" for word in words)
-    named = [] if typed or origin.against is None else ["--against", origin.against]
+    named = [] if typed or against is None else ["--against", against]
     return [*words, *named]
