@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import harness.report
 from harness.report import sections
 from harness.results import Run
 from tests.chromium import Tab
-from tests.report_example import HOSTILE
+from tests.report_example import HOSTILE, build_example, without_figures
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 
@@ -183,6 +184,31 @@ def test_hovering_names_the_worst_window_of_each_model(tab: Tab, example: tuple[
         name = f"<b>{model} {worst.simulation}-w{worst.window}</b>"
         assert [name in line for line in lines].count(True) == 1
     assert len(lines) == 2
+
+
+EDGE = "{}.data.filter((t) => t.yaxis === 'y2').flatMap((t) => t.text)"
+
+
+def test_plots_of_a_model_that_is_never_finite_say_so(tab: Tab, tmp_path: Path) -> None:
+    run = build_example(tmp_path, cells=8, simulations=1)
+    for model in ("fno-mini", "conv-mini"):
+        run = without_figures(run, model)
+        run.save(tmp_path)
+        harness.report.build(tmp_path)
+        opened(tab, tmp_path)
+        draw_everything(tab)
+        quiet(tab)
+        for name, words in (("bounded_rollout", "not finite from step 1 on"),
+                            ("step1_vrmse", "no figure is finite")):  # fmt: skip
+            figure = f"document.querySelector('[data-figure=\"{sections.ids(run)[name]}\"]')"
+            shown = tab.evaluate(f"{figure}.textContent")
+            assert ("fno-mini, not finite" in shown) or ("fno-mini, 2 not finite" in shown)
+            # two windows of each model that is not finite
+            marks = tab.evaluate(EDGE.format(figure))
+            assert len(marks) == (2 if model == "fno-mini" else 4)
+            assert all("not finite from step 1 on" in text for text in marks)
+            notes = tab.evaluate(f"({figure}.layout.annotations || []).map((a) => a.text)")
+            assert notes == ([] if model == "fno-mini" else [words])
 
 
 def test_a_square_leads_to_its_curve_and_row(tab: Tab, example: tuple[Run, Path]) -> None:
