@@ -70,7 +70,7 @@ def test_a_model_that_is_never_finite_loses_no_field(example: tuple[Run, Path]) 
     assert told["conv-mini"] == (
         "is no better than persistence at one step in every window (median VRMSE[seed] not finite, "
         "persistence 0.33) and is not finite from step 1 on in every window (bounded_rollout); "
-        "1 test ended without a figure."
+        "1 test ended without a figure: RolloutError: out of GPU memory on cuda:0."
     )
     assert "loses the velocity in 6 of 12 windows" in told["fno-mini"]
 
@@ -129,6 +129,14 @@ def _result(outcome: str, name: str = "mass", margin: float | None = 0.5, **more
          "keeps every judged property in every window; 2 tests ended without a figure."),
         ([_result("error", margin=None)],
          "has no judged figure in this run; 1 test ended without a figure."),
+        ([_result("error", margin=None, message=message) for message in (
+            "harness.engine.RolloutError: rollout m on p/s0-w0: X.",
+            "RolloutError: twin m on p/s1-w0 failed before: twin m on p/s1-w0: X.")],
+         "has no judged figure in this run; 2 tests ended without a figure: X."),
+        ([_result("error", margin=None, message=message) for message in ("a", "b", "b")],
+         "; 3 tests ended without a figure, 2 of them: b."),
+        ([_result("error", margin=None, message=message) for message in ("a", "b")],
+         "; 2 tests ended without a figure."),
         ([_result("passed"), _result("error", margin=None, model="conv-mini")],
          "keeps every judged property in every window."),
         ([_result("passed", "bounded_rollout"), _result("violated", "mass", 3.0)],

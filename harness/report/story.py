@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report import causes
 from harness.report.basins import Basin
 from harness.report.outcomes import broken
 from harness.report.rollouts import Rollout, of_model
@@ -48,10 +49,11 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
         judged = [t for t in tests if t.verdict is not None]
         own = of_model(rollouts, model.name)
         rows = [basin for basin in basins if basin.model == model.name]
+        said = (_sentence(judged, own, _lost(run, judged, rows)), causes.told(tests))
         found.append(
             Story(
                 model=model.name,
-                sentence=_sentence(judged, own, _lost(run, judged, rows)) + _failed(tests) + ".",
+                sentence="; ".join(filter(None, said)) + ".",
                 **_ledger(judged),
             )
         )
@@ -66,12 +68,6 @@ def _sentence(judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: S
     first = _first_step(one_step)
     rollout = _rollout(rest, rollouts, rows, "every other" if any(map(broken, one_step)) else "every")
     return " and ".join(clause for clause in (first, rollout) if clause)
-
-
-def _failed(tests: Sequence[TestResult]) -> str:
-    """`; 6 tests ended without a figure`: what the model's errors and lost tests leave unsaid."""
-    failed = sum(test.outcome in ("error", "missing") for test in tests)
-    return f"; {counted(failed, 'test')} ended without a figure" if failed else ""
 
 
 def _first_step(tests: Sequence[TestResult]) -> str:
