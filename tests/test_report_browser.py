@@ -142,6 +142,29 @@ def test_filters_leave_what_was_asked_for(tab: Tab, example: tuple[Run, Path]) -
         assert tab.evaluate(f"{VISIBLE}.length") == sum(kept(t) for t in run.tests)
 
 
+def test_a_search_without_a_hit_says_so(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    said = "document.getElementById('no-hit').textContent"
+    for text, hits in (("nonesuch", 0), ("div_b", 1)):
+        tab.evaluate(f"""{{ const box = document.getElementById('filter-text');
+            box.value = '{text}'; box.dispatchEvent(new Event('input')); }}""")
+        assert tab.evaluate(said).startswith("" if hits else "No verdict fits")
+        assert bool(tab.evaluate(said)) == (not hits)
+
+
+def test_the_title_of_a_narrow_matrix_is_whole(tab: Tab, tmp_path: Path) -> None:
+    run = build_example(tmp_path, cells=8, simulations=1)
+    name = "my_model.MyModel.weights-of-the-last-epoch"
+    model = run.models[0].model_copy(update={"name": name})
+    tests = [t.model_copy(update={"model": name}) for t in run.tests if t.model == "fno-mini"]
+    run.model_copy(update={"models": (model,), "tests": tuple(tests)}).save(tmp_path)
+    harness.report.build(tmp_path)
+    opened(tab, tmp_path)
+    title = "document.querySelector('th.model span')"
+    assert tab.evaluate(f"getComputedStyle({title}).overflow") == "visible"
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def test_tables_sort_by_value(tab: Tab, example: tuple[Run, Path]) -> None:
     run, _ = example
     opened(tab, example[1])
