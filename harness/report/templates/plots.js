@@ -94,13 +94,23 @@ const Plots = (() => {
     if (spread) traces.push({ x: steps, y: low, mode: "lines", line: { ...line, width: 0.9 }, legendgroup: "limit", showlegend: false, hovertemplate: "lowest limit %{y:.3g}<extra></extra>" });
   }
 
+  /* A baseline records no curve, but the worst figure and its step. */
+  function worsts(lines, model, color, group, traces) {
+    const gone = lines.filter((line) => line.figure === null);
+    const legendgroup = group, name = `${plain(model)}, worst figures` + (gone.length ? `, ${gone.length} not finite` : "");
+    if (lines.length) traces.push({ x: lines.map((line) => line.step), y: lines.map((line) => line.figure), mode: "markers", legendgroup, name, showlegend: true, marker: { size: 8, color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+    if (gone.length) traces.push(atEdge(gone.map((line) => line.step), color, gone.map(note), { legendgroup }));
+  }
+
   function curves(figure, focus) {
     const traces = [], gone = (line) => line.y.every((value) => value === null);
     const since = (lines) => `not finite from step ${Math.min(...lines.map((line) => line.diverged ?? figure.x[line.x][0]))} on`;
     DATA.models.forEach((model, index) => {
       const lines = figure.lines.filter((line) => line.y && line.model === index);
+      const color = Theme.model(index), group = "m" + index;
+      worsts(figure.lines.filter((line) => !line.y && line.model === index && line.step !== null), model, color, group, traces);
       if (!lines.length) return;
-      const color = Theme.model(index), group = "m" + index, top = worst(lines);
+      const top = worst(lines);
       // A figure that is measured at a few steps only is nothing in between.
       const mode = figure.x.some((steps) => steps.length <= FEW) ? "lines+markers" : "lines";
       for (const line of lines) {
