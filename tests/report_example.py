@@ -10,6 +10,7 @@ not applicable, recorded or missing, records that are absent, and names that are
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -175,6 +176,20 @@ def build_example(
     )  # fmt: skip
     run.save(folder)
     return run
+
+
+def without_figures(run: Run, model: str) -> Run:
+    """The run as it were if `model` were not finite from its first step on."""
+    tests = []
+    for test in run.tests:
+        if test.model == model and test.verdict is not None:
+            verdict = test.verdict.model_copy(update={
+                "figure": math.inf, "margin": math.inf, "diverged_at": 1,
+                "step": test.verdict.steps[0] if test.verdict.steps else None,
+                "curve": (math.inf,) * len(test.verdict.curve)})  # fmt: skip
+            test = test.model_copy(update={"verdict": verdict, "outcome": "violated", "values": {}})
+        tests.append(test)
+    return run.model_copy(update={"tests": tuple(tests)})
 
 
 def _test(

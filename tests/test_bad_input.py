@@ -284,3 +284,56 @@ def test_weights_that_cannot_be_read_are_one_sentence_for_each_test(toy_bench: T
     assert len(errors) == 7
     assert all("half.safetensors is not a complete safetensors file" in t.message for t in errors)
     assert "Traceback" not in toy_bench.output and "harness/surrogates" not in toy_bench.output
+
+
+OWN = """
+import torch
+from harness.surrogates.base import ModuleSurrogate
+
+
+class Own(ModuleSurrogate):
+    def __init__(self, checkpoint=None):
+        module = torch.nn.Linear(3, 2)
+        state = torch.load(checkpoint, weights_only=True)
+        module.load_state_dict(state)
+        raise RuntimeError("a mistake of its own")
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ({"weight": torch.zeros(4, 3), "bias": torch.zeros(4)},
+         "net.pt does not fit Own: weight is (4, 3), the model has (2, 3), and 1 more of other shapes"),
+        ({"model": {"weight": torch.zeros(2, 3)}},
+         "net.pt does not fit Own: missing weight, bias; unexpected model"),
+        (b"garbage", "net.pt cannot be loaded as weights only: it is no file of torch.save ("),
+        (Path("x"), "net.pt cannot be loaded as weights only: Unsupported global: GLOBAL pathlib."),
+    ],
+    ids=["shape", "nested", "garbage", "code"],
+)  # fmt: skip
+def test_a_checkpoint_of_ones_own_that_does_not_fit_is_one_line(
+    toy_bench: Toy, state: object, says: str
+) -> None:
+    (toy_bench.folder / "own.py").write_text(OWN)
+    if isinstance(state, bytes):
+        (toy_bench.folder / "net.pt").write_bytes(state)
+    else:
+        torch.save(state, toy_bench.folder / "net.pt")
+    assert toy_bench.pytest("--model", "own.py:Own=net.pt") == 4
+    (line,) = [line for line in toy_bench.output.splitlines() if "net.pt" in line]
+    assert line.startswith(f"ERROR: {says}")
+
+
+def test_what_fells_every_test_is_told_once(toy_bench: Toy) -> None:
+    (toy_bench.folder / "own.py").write_text(OWN)
+    torch.save({"weight": torch.zeros(2, 3), "bias": torch.zeros(2)}, toy_bench.folder / "net.pt")
+    assert toy_bench.pytest("--model", "own.py:Own=net.pt") == 1
+    says = "RuntimeError: a mistake of its own"
+    sentence = f"has no judged figure in this run; 7 tests ended without a figure: {says}."
+    assert sentence in toy_bench.output.replace("\n", " ")
+    latest = toy_bench.folder / "reports" / "latest"
+    assert sentence in (latest / "report.html").read_text(encoding="utf-8")
+    summary = (latest / "summary.md").read_text(encoding="utf-8")
+    assert summary.count(says) == 2  # what is red, and the sentence
+    assert "the first of 7" in summary

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness.baselines import Baseline
 from harness.cli import app
+from harness.judging import expectation
 from tests.chromium import Tab
-from tests.report_example import HOSTILE, build_example
+from tests.report_example import HOSTILE, build_example, without_figures
 
 
 def page(folder: Path, *arguments: object) -> Path:
@@ -45,6 +47,34 @@ def test_a_comparison_draws_and_sorts(tab: Tab, tmp_path: Path, width: int, dark
     tab.evaluate(f"{table}.tHead.rows[0].cells[2].querySelector('button').click()")
     worse = tab.evaluate(f"Array.from({table}.tBodies, b => Number(b.rows[0].cells[2].textContent))")
     assert worse == sorted(worse) and len(set(worse)) > 1
+
+
+def test_what_a_baseline_records_is_drawn_in_the_run_s_unit(tab: Tab, tmp_path: Path) -> None:
+    run = without_figures(build_example(tmp_path, simulations=2, cells=8), "conv-mini")
+    run.save(tmp_path)
+    conditions = {"steps": "protocol", "precision": "fp32", "draw": "seeded"}
+    for model in ("fno-mini", "conv-mini"):
+        entries = {f"test_{t.property}[{t.simulation}-w{t.window}]": expectation(t.verdict, "measured")
+                   for t in run.tests if t.model == model and t.property == "bounded_rollout"
+                   and t.verdict}  # fmt: skip
+        folder = tmp_path / "baselines"
+        Baseline(folder, model, "simulated").record("test_growth", entries, conditions)
+    plot = "document.querySelector('figure[data-figure]')"
+    edge = f"{plot}.data.filter((t) => t.yaxis === 'y2').flatMap((t) => t.x).length"
+    legend = f"{plot}.querySelector('.legend').textContent"
+    both = [folder / "fno-mini", folder / "conv-mini"]
+    silent(tab, page(tmp_path, "compare", *both), 1280)
+    assert tab.evaluate(edge) == 4
+    assert tab.evaluate(f"{plot}.layout.yaxis.title.text") == "figure"
+    silent(tab, page(tmp_path, "compare", folder / "conv-mini", f"{tmp_path}:fno-mini"), 1280)
+    assert tab.evaluate(edge) == 4
+    assert "conv-mini, worst figures, 4 not finite" in tab.evaluate(legend)
+    assert tab.evaluate(f"{plot}.layout.yaxis.title.text") == "|d ln var|"
+    silent(tab, page(tmp_path, "compare", folder / "fno-mini", f"{tmp_path}:conv-mini"), 1280)
+    assert tab.evaluate(edge) == 4
+    assert "fno-mini, worst figures" in tab.evaluate(legend)
+    points = f"{plot}.data.find((t) => / figures/.test(t.name)).y"
+    assert len(tab.evaluate(points)) == 4 and None not in tab.evaluate(points)
 
 
 def test_the_matrix_of_changes_works_from_the_keyboard(tab: Tab, tmp_path: Path) -> None:
@@ -102,7 +132,8 @@ def test_points_that_a_logarithm_cannot_show_are_told(tab: Tab, tmp_path: Path) 
     tab.open(page(tmp_path, "compare", f"{tmp_path}:fno-mini", f"{tmp_path}:conv-mini"))
     names = tab.evaluate("""Plots.judged({ kind: 'points', unit: 'figure', log: true, lines:
         [0, 0.5, null].map((figure, i) => ({ model: 0, label: 's' + i, outcome: 'passed', margin: 1,
-          figure, step: 5, where: null, diverged: null, limit: 0 })) }).traces.map((t) => t.name)""")
+          figure, step: 5, where: null, diverged: null, limit: 0 }))
+        }).traces.map((t) => t.name).filter(Boolean)""")
     assert names == [
         "fno-mini, 1 not finite, 1 at 0, below the picture",
         "limit 0, below the picture",

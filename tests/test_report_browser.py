@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import harness.report
 from harness.report import sections
 from harness.results import Run
 from tests.chromium import Tab
-from tests.report_example import HOSTILE
+from tests.report_example import HOSTILE, build_example, without_figures
 
 CONTRAST = Path(__file__).with_name("contrast.js")
 
@@ -141,6 +142,29 @@ def test_filters_leave_what_was_asked_for(tab: Tab, example: tuple[Run, Path]) -
         assert tab.evaluate(f"{VISIBLE}.length") == sum(kept(t) for t in run.tests)
 
 
+def test_a_search_without_a_hit_says_so(tab: Tab, example: tuple[Run, Path]) -> None:
+    opened(tab, example[1])
+    said = "document.getElementById('no-hit').textContent"
+    for text, hits in (("nonesuch", 0), ("div_b", 1)):
+        tab.evaluate(f"""{{ const box = document.getElementById('filter-text');
+            box.value = '{text}'; box.dispatchEvent(new Event('input')); }}""")
+        assert tab.evaluate(said).startswith("" if hits else "No verdict fits")
+        assert bool(tab.evaluate(said)) == (not hits)
+
+
+def test_the_title_of_a_narrow_matrix_is_whole(tab: Tab, tmp_path: Path) -> None:
+    run = build_example(tmp_path, cells=8, simulations=1)
+    name = "my_model.MyModel.weights-of-the-last-epoch"
+    model = run.models[0].model_copy(update={"name": name})
+    tests = [t.model_copy(update={"model": name}) for t in run.tests if t.model == "fno-mini"]
+    run.model_copy(update={"models": (model,), "tests": tuple(tests)}).save(tmp_path)
+    harness.report.build(tmp_path)
+    opened(tab, tmp_path)
+    title = "document.querySelector('th.model span')"
+    assert tab.evaluate(f"getComputedStyle({title}).overflow") == "visible"
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def test_tables_sort_by_value(tab: Tab, example: tuple[Run, Path]) -> None:
     run, _ = example
     opened(tab, example[1])
@@ -183,6 +207,31 @@ def test_hovering_names_the_worst_window_of_each_model(tab: Tab, example: tuple[
         name = f"<b>{model} {worst.simulation}-w{worst.window}</b>"
         assert [name in line for line in lines].count(True) == 1
     assert len(lines) == 2
+
+
+EDGE = "{}.data.filter((t) => t.yaxis === 'y2').flatMap((t) => t.text)"
+
+
+def test_plots_of_a_model_that_is_never_finite_say_so(tab: Tab, tmp_path: Path) -> None:
+    run = build_example(tmp_path, cells=8, simulations=1)
+    for model in ("fno-mini", "conv-mini"):
+        run = without_figures(run, model)
+        run.save(tmp_path)
+        harness.report.build(tmp_path)
+        opened(tab, tmp_path)
+        draw_everything(tab)
+        quiet(tab)
+        for name, words in (("bounded_rollout", "not finite from step 1 on"),
+                            ("step1_vrmse", "no figure is finite")):  # fmt: skip
+            figure = f"document.querySelector('[data-figure=\"{sections.ids(run)[name]}\"]')"
+            shown = tab.evaluate(f"{figure}.textContent")
+            assert ("fno-mini, not finite" in shown) or ("fno-mini, 2 not finite" in shown)
+            # two windows of each model that is not finite
+            marks = tab.evaluate(EDGE.format(figure))
+            assert len(marks) == (2 if model == "fno-mini" else 4)
+            assert all("not finite from step 1 on" in text for text in marks)
+            notes = tab.evaluate(f"({figure}.layout.annotations || []).map((a) => a.text)")
+            assert notes == ([] if model == "fno-mini" else [words])
 
 
 def test_a_square_leads_to_its_curve_and_row(tab: Tab, example: tuple[Run, Path]) -> None:

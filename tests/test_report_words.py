@@ -17,6 +17,7 @@ from harness.report.text import duration, listing, number, rerun
 from harness.report.typeset import typeset
 from harness.results import Run, Verdict
 from harness.results import TestResult as Result
+from tests.report_example import without_figures
 
 # -- words ---------------------------------------------------------------------------------------
 
@@ -63,6 +64,35 @@ def test_a_rate_is_told_of_the_windows_that_are_lost_only(example: tuple[Run, Pa
     assert "grows" not in story.stories(calm, [], rows)[0].sentence
 
 
+def test_a_model_that_is_never_finite_loses_no_field(example: tuple[Run, Path]) -> None:
+    run = without_figures(example[0], "conv-mini")
+    told = {s.model: s.sentence for s in story.stories(run, [], [])}
+    assert told["conv-mini"] == (
+        "is no better than persistence at one step in every window (median VRMSE[seed] not finite, "
+        "persistence 0.33) and is not finite from step 1 on in every window (bounded_rollout); "
+        "1 test ended without a figure: RolloutError: out of GPU memory on cuda:0."
+    )
+    assert "loses the velocity in 6 of 12 windows" in told["fno-mini"]
+
+
+def test_a_field_is_lost_where_it_leaves_its_limit_before_the_end(example: tuple[Run, Path]) -> None:
+    def rollout(window: int, curve: tuple[float, ...], end: int) -> Result:
+        verdict = _verdict(math.inf, steps=(1, 2, 3), curve=curve, limit_curve=(1.0,) * 3,
+                           step=end, diverged_at=end, where="B_z")  # fmt: skip
+        return _result("violated", "bounded_rollout", window=window, verdict=verdict)
+
+    ends = rollout(0, (0.5, math.inf, math.inf), 2)
+    later = rollout(1, (0.5, 0.5, math.inf), 3)
+    grows = rollout(2, (0.5, 2.0, math.inf), 3)
+    told = []
+    for tests in ((ends, later), (ends, later, grows)):
+        run = example[0].model_copy(update={"tests": tests, "records": ()})
+        told.append(story.stories(run, [], [])[0].sentence)
+    assert told[0] == "is not finite from step 2 at the earliest in every window (bounded_rollout)."
+    assert told[1] == ("loses the magnetic field in 1 of 3 windows, as early as step 2 "
+                       "(bounded_rollout): 3 rollouts not finite from step 2.")  # fmt: skip
+
+
 def _basin(label: str, channel: str, rate: float) -> Basin:
     return Basin("fno-mini", label, (), None, None, rate, None, channel, 50)
 
@@ -99,6 +129,14 @@ def _result(outcome: str, name: str = "mass", margin: float | None = 0.5, **more
          "keeps every judged property in every window; 2 tests ended without a figure."),
         ([_result("error", margin=None)],
          "has no judged figure in this run; 1 test ended without a figure."),
+        ([_result("error", margin=None, message=message) for message in (
+            "harness.engine.RolloutError: rollout m on p/s0-w0: X.",
+            "RolloutError: twin m on p/s1-w0 failed before: twin m on p/s1-w0: X.")],
+         "has no judged figure in this run; 2 tests ended without a figure: X."),
+        ([_result("error", margin=None, message=message) for message in ("a", "b", "b")],
+         "; 3 tests ended without a figure, 2 of them: b."),
+        ([_result("error", margin=None, message=message) for message in ("a", "b")],
+         "; 2 tests ended without a figure."),
         ([_result("passed"), _result("error", margin=None, model="conv-mini")],
          "keeps every judged property in every window."),
         ([_result("passed", "bounded_rollout"), _result("violated", "mass", 3.0)],

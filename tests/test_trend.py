@@ -83,6 +83,18 @@ def test_checkpoints_are_followed_in_their_order(runs: Path) -> None:
     assert zero["scale"] == "figure"
 
 
+def test_labels_are_of_one_kind_and_runs_without_a_figure_are_named(runs: Path, tmp_path: Path) -> None:
+    newest = Run.load(runs / "run3")
+    lost = [t.model_copy(update={"verdict": None, "outcome": "error"}) for t in newest.tests]
+    for name, tests in (("again", newest.tests), ("failed", tuple(lost))):
+        (tmp_path / name).mkdir()
+        run = newest.model_copy(update={"name": name, "tests": tests, "started": f"2026-03 {name}"})
+        run.save(tmp_path / name)
+    found = as_json(*folders(runs), *tmp_path.iterdir(), "--model", MODEL)
+    assert [stop["label"] for stop in found["stops"]] == ["run1", "run2", "run3", "again"]
+    assert found["notes"] == [f"run failed is left out: {MODEL}.step3 has no judged figure in it"]
+
+
 def test_the_table_names_first_last_best_and_violated(runs: Path) -> None:
     code, output = trend(*folders(runs))
     assert code == 0

@@ -67,38 +67,49 @@ def trend(folders: Sequence[Path], model: str | None = None) -> Trend:
     """The figures of one model over the runs in `folders`, oldest first.
 
     A checkpoint of `model` (label `model.checkpoint`) counts as the model.  Folders without a run or
-    without a figure of the model, and repeated ones (`latest`), are skipped; runs with other steps,
-    precision or draw than the newest, or without a common protocol, are left out and named.  Raises
-    CompareError for fewer than two runs, or where several models could be meant.
+    without the model, and repeated ones (`latest`), are skipped; runs in which the model has no
+    figure, with other steps, precision or draw than the newest, or without a common protocol, are
+    left out and named.  Raises CompareError for fewer than two runs, or where several models could
+    be meant.
     """
     runs = {path.resolve(): path for path in folders if (path / "results.json").is_file()}
     loaded = sorted(((_loaded(path), path) for path in runs), key=lambda pair: pair[0].started)
     if len(loaded) < 2:
         raise CompareError(f"a trend needs at least two runs, found {len(loaded)}")
     chosen = model or _only_model([run for run, _ in loaded])
-    sides = []
+    sides, silent = [], []
     for run, path in loaded:
         for side in load(str(path), path):
-            judged = any(test.verdict for test in side.tests.values())
-            if judged and (side.model == chosen or side.model.startswith(f"{chosen}.")):
+            if side.model != chosen and not side.model.startswith(f"{chosen}."):
+                continue
+            if any(test.verdict for test in side.tests.values()):
                 sides.append((run, side))
+            else:
+                silent.append(f"run {run.name} is left out: {side.model} has no judged figure in it")
     if len({id(run) for run, _ in sides}) < 2:
         known = sorted({entry.name for run, _ in loaded for entry in run.models})
         raise CompareError(f"{unknown('model of two runs', chosen, known)}")
-    alike, notes = _alike(sides)
+    alike, unlike = _alike(sides)
+    notes = [*silent, *unlike]
     lines = _lines([side for _, side in alike])
     if len(alike) < 2 or not lines:
         raise CompareError(f"no two runs of {chosen} are alike: {'; '.join(notes)}")
-    names = [side.model.removeprefix(f"{chosen}.") for _, side in alike]
+    labels = _labels([(run.name, side.model.removeprefix(f"{chosen}.")) for run, side in alike])
     stops = tuple(
-        Stop(
-            label=name if name != chosen and names.count(name) == 1 else run.name,
-            run=run.name,
-            started=run.started,
-        )
-        for name, (run, _) in zip(names, alike, strict=True)
+        Stop(label=label, run=run.name, started=run.started)
+        for label, (run, _) in zip(labels, alike, strict=True)
     )
     return Trend(model=chosen, stops=stops, lines=tuple(lines), notes=tuple(notes))
+
+
+def _labels(stops: Sequence[tuple[str, str]]) -> list[str]:
+    """Labels of one kind for all (run, checkpoint): the checkpoints, else the runs, else both."""
+    kinds = (
+        [checkpoint for _, checkpoint in stops],
+        [run for run, _ in stops],
+        [f"{run} {checkpoint}" for run, checkpoint in stops],
+    )
+    return next((labels for labels in kinds if len(set(labels)) == len(labels)), kinds[-1])
 
 
 def _loaded(folder: Path) -> Run:

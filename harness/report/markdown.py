@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from harness.judging import digits
+from harness.report.causes import FAILED, cause
 from harness.report.outcomes import broken, counts, is_red, seriousness, unreported, worst
 from harness.report.story import Story
 from harness.report.text import (
@@ -61,7 +62,10 @@ def _counts(run: Run) -> str:
 
 
 def _red(run: Run) -> list[str]:
-    """One entry per outcome, criterion and model, with its worst test; then the silent tests."""
+    """One entry per outcome, criterion and model, with its worst test; then the silent tests.
+
+    Of tests without a figure one entry per cause: it says more than the criteria it fells.
+    """
     red = sorted((test for test in run.tests if is_red(test, run)), key=seriousness)
     silent = [nodeid for nodeid in unreported(run) if nodeid not in {test.nodeid for test in red}]
     unusable = [f"- **not judged** {plain(problem)}" for problem in run.unusable]
@@ -70,7 +74,8 @@ def _red(run: Run) -> list[str]:
         return [title, "\n".join(unusable)] if unusable else ["Nothing is red."]
     groups: dict[tuple[str, str, str], list[TestResult]] = {}
     for test in red:
-        groups.setdefault((test.outcome, criterion_name(test), test.model), []).append(test)
+        subject = (test.outcome in FAILED and cause(test)) or criterion_name(test)
+        groups.setdefault((test.outcome, subject, test.model), []).append(test)
     lines = [_red_line(run, tests) for tests in groups.values()]
     lines += [f"- **missing** {code(nodeid)}: collected, never reported" for nodeid in silent]
     shown = lines[:MAX_RED]
@@ -105,7 +110,7 @@ def _red_line(run: Run, tests: Sequence[TestResult]) -> str:
     label = window_label(run, gravest.protocol, gravest.simulation, gravest.window)
     where = f"{gravest.model} on {label}"
     if len(tests) > 1:
-        where += f", the worst of {len(tests)}"
+        where += f", the {'first' if gravest.outcome in FAILED else 'worst'} of {len(tests)}"
     message = gravest.message or criterion_name(gravest)
     command = code(rerun(gravest.nodeid, run.provenance.command, run.provenance.against))
     return f"- **{gravest.outcome}** {plain(message)} ({plain(where)})  \n  {command}"

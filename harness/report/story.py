@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report import causes
 from harness.report.basins import Basin
 from harness.report.outcomes import broken
 from harness.report.rollouts import Rollout, of_model
@@ -48,10 +49,11 @@ def stories(run: Run, rollouts: Sequence[Rollout], basins: Sequence[Basin]) -> l
         judged = [t for t in tests if t.verdict is not None]
         own = of_model(rollouts, model.name)
         rows = [basin for basin in basins if basin.model == model.name]
+        said = (_sentence(judged, own, _lost(run, judged, rows)), causes.told(tests))
         found.append(
             Story(
                 model=model.name,
-                sentence=_sentence(judged, own, _lost(run, judged, rows)) + _failed(tests) + ".",
+                sentence="; ".join(filter(None, said)) + ".",
                 **_ledger(judged),
             )
         )
@@ -68,12 +70,6 @@ def _sentence(judged: Sequence[TestResult], rollouts: Sequence[Rollout], rows: S
     return " and ".join(clause for clause in (first, rollout) if clause)
 
 
-def _failed(tests: Sequence[TestResult]) -> str:
-    """`; 6 tests ended without a figure`: what the model's errors and lost tests leave unsaid."""
-    failed = sum(test.outcome in ("error", "missing") for test in tests)
-    return f"; {counted(failed, 'test')} ended without a figure" if failed else ""
-
-
 def _first_step(tests: Sequence[TestResult]) -> str:
     verdicts = [test.verdict for test in tests if test.verdict is not None]
     pairs = [(v.figure, v.limit) for v in verdicts if v.limit is not None]
@@ -83,7 +79,8 @@ def _first_step(tests: Sequence[TestResult]) -> str:
     figure = statistics.median(figure for figure, _ in pairs)
     limit = statistics.median(limit for _, limit in pairs)
     convention = verdicts[0].unit.removesuffix(" at step 1") or "error"
-    figures = f"(median {convention} {number(figure, 2)}, persistence {number(limit, 2)})"
+    median = number(figure, 2) if math.isfinite(figure) else "not finite"
+    figures = f"(median {convention} {median}, persistence {number(limit, 2)})"
     if failed:
         return f"is no better than persistence at one step in {_of(failed, tests)} {figures}"
     if any(figure >= limit for figure, limit in pairs):
@@ -103,8 +100,10 @@ def _rollout(
     bounded = [test for test in tests if test.property == "bounded_rollout"]
     unbounded = [test for test in bounded if broken(test)]
     if unbounded:
-        evidence = [_rates(rows), _monopoles(tests), _divergences(bounded)]
-        clause = _loss(unbounded, bounded, rollouts)
+        left = [test for test in unbounded if not _only_ends(test)]
+        ends = _divergences(bounded) if left else ""  # else the clause itself says so
+        evidence = [_rates(rows), _monopoles(tests), ends]
+        clause = _loss(left, bounded, rollouts) if left else _end(unbounded, bounded)
     else:
         others = [test for test in tests if broken(test)]
         if not others:
@@ -137,6 +136,22 @@ def _loss(
     if known and len(set(known)) == 1:
         verb = "lets {} fade" if known[0] else "lets {} run away"
     return f"{verb.format(field)} in {_of(len(here), bounded)}{when} (bounded_rollout)"
+
+
+def _end(unbounded: Sequence[TestResult], bounded: Sequence[TestResult]) -> str:
+    """`is not finite from step 1 on in every window`: no variance leaves its limit before the end."""
+    steps = {test.verdict.diverged_at for test in unbounded if test.verdict}
+    first = min(step for step in steps if step is not None)
+    when = "on" if len(steps) == 1 else "at the earliest"
+    where = _of(len(unbounded), bounded)
+    return f"is not finite from step {first} {when} in {where} (bounded_rollout)"
+
+
+def _only_ends(test: TestResult) -> bool:
+    """Whether a rollout stays within its limit until it is not finite: no channel is to blame."""
+    end = test.verdict.diverged_at if test.verdict else None
+    first = _first_broken(test)
+    return end is not None and first is not None and first >= end
 
 
 def _field(test: TestResult) -> str:

@@ -101,12 +101,14 @@ def load(spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:
     """The surrogate itself.  ModelError, or the loader's own precise error."""
     path, _, cls = spec.name.rpartition(":")
     if path.endswith(".py"):
-        return _from_file(Path(path), cls, spec, simulations)
+        with state.loading(spec.checkpoint, cls):
+            return _from_file(Path(path), cls, spec, simulations)
     found = family(spec.name)
     if found is not None:
         return found.load(spec, simulations)
     (point,) = entry_points(group=GROUP, name=spec.name)
-    return point.load()(spec, simulations)
+    with state.loading(spec.checkpoint, spec.name):
+        return point.load()(spec, simulations)
 
 
 def _from_file(path: Path, cls: str, spec: ModelSpec, simulations: Sequence[Simulation]) -> Surrogate:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is no complete safetensors file: {error}") from error
     except Exception as error:  # torch.load raises many kinds for a file that is none of its own
         raise ModelError(
-            f"{path} cannot be loaded as weights only: {str(error).splitlines()[0]} (files that need "
+            f"{path} cannot be loaded as weights only: {_reason(error)} (files that need "
             "code to be run are refused; save a state dict)"
         ) from error
     while isinstance(state, dict) and isinstance(state.get("model"), dict):
@@ -56,6 +59,66 @@ def fill(module: nn.Module, state: dict[str, Any], source: Path) -> nn.Module:
         )
     module.load_state_dict(state)
     return module
+
+
+@contextmanager
+def loading(checkpoint: str | None, name: str) -> Iterator[None]:
+    """Runs a user's own loader, and says in one line what its checkpoint lacks.
+
+    Raises ModelError where torch or safetensors cannot read the file, and where a state dict does
+    not fit its module: the file, and the first names and shape.  All else goes on as it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if checkpoint and (misfit := _misfit(str(error))):
+            raise ModelError(f"{checkpoint} does not fit {name}: {misfit}") from error
+        _check_readable(checkpoint, error)
+        raise
+    except Exception as error:
+        _check_readable(checkpoint, error)
+        raise
+
+
+def _check_readable(checkpoint: str | None, error: Exception) -> None:
+    """Raises ModelError for a checkpoint that is none, if that is where the loader failed."""
+    modules = {frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)}
+    if checkpoint and modules & {"torch.serialization", "safetensors.torch"}:
+        read(Path(checkpoint))
+
+
+_MISSING = re.compile(r"Missing key\(s\) in state_dict: (.*)\.")
+_UNEXPECTED = re.compile(r"Unexpected key\(s\) in state_dict: (.*)\.")
+_SIZES = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\) from checkpoint, "
+    r"the shape in current model is torch\.Size\(\[(.*?)\]\)"
+)
+
+
+def _misfit(text: str) -> str:
+    """What `nn.Module.load_state_dict` complains of, in a line; empty of another complaint."""
+    if not text.startswith("Error(s) in loading state_dict"):
+        return ""
+    found = []
+    for pattern, word in ((_MISSING, "missing"), (_UNEXPECTED, "unexpected")):
+        if match := pattern.search(text):
+            names = re.findall(r'"([^"]*)"', match[1])
+            found.append(f"{word} {_few(names)}")
+    if sizes := _SIZES.findall(text):
+        name, saved, wanted = sizes[0]
+        more = f", and {len(sizes) - 1} more of other shapes" if len(sizes) > 1 else ""
+        found.append(f"{name} is ({saved}), the model has ({wanted}){more}")
+    return "; ".join(found) or " ".join(text.split())
+
+
+def _reason(error: Exception) -> str:
+    """Why torch reads no weights from a file: its own answers are long, or a bare `KeyError: 101`."""
+    text = str(error)
+    if match := re.search(r"WeightsUnpickler error: (.+)", text):
+        return match[1].split(" Please use ")[0]  # what it advises would run code
+    if isinstance(error, RuntimeError | OSError) and text:
+        return text.splitlines()[0]
+    return "it is no file of torch.save"
 
 
 def _shape(value: object) -> str:

@@ -32,6 +32,8 @@ const Matrix = (() => {
     for (const body of document.querySelectorAll(".cases tbody")) {
       body.hidden = wanted.size > 0 && !wanted.has(body.dataset.outcome);
     }
+    const none = Array.from(table.tBodies[0].rows).every((row) => row.hidden);
+    document.getElementById("no-hit").textContent = none ? "No verdict fits what is asked for; Show all takes every filter off." : "";
     rove();
   }
 

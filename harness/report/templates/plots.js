@@ -42,6 +42,11 @@ const Plots = (() => {
     ? logAxis(figure.lines.flatMap((line) => [line.figure, ...(line.y || []), ...[line.limit].flat()]))
     : { rangemode: "tozero" });
 
+  /* What is not finite has no height: a triangle at the upper edge, on an axis of its own. */
+  const EDGE = { overlaying: "y", range: [0, 1], visible: false, fixedrange: true };
+  const atEdge = (x, color, text, more) => ({ x, y: x.map(() => 1), yaxis: "y2", mode: "markers", cliponaxis: false, showlegend: false, marker: { symbol: "triangle-up", size: 10, color }, text, hovertemplate: "%{text}<extra></extra>", ...more });
+  const middle = (text) => ({ text, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 14, color: Theme.color("--soft") } });
+
   const limitAt = (line, index) => (Array.isArray(line.limit) ? line.limit[index] : line.limit);
 
   const worst = (lines) => lines.reduce((a, b) => ((b.margin ?? Infinity) > (a.margin ?? Infinity) ? b : a));
@@ -89,12 +94,23 @@ const Plots = (() => {
     if (spread) traces.push({ x: steps, y: low, mode: "lines", line: { ...line, width: 0.9 }, legendgroup: "limit", showlegend: false, hovertemplate: "lowest limit %{y:.3g}<extra></extra>" });
   }
 
+  /* A baseline records no curve, but the worst figure and its step. */
+  function worsts(lines, model, color, group, traces) {
+    const gone = lines.filter((line) => line.figure === null);
+    const legendgroup = group, name = `${plain(model)}, worst figures` + (gone.length ? `, ${gone.length} not finite` : "");
+    if (lines.length) traces.push({ x: lines.map((line) => line.step), y: lines.map((line) => line.figure), mode: "markers", legendgroup, name, showlegend: true, marker: { size: 8, color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+    if (gone.length) traces.push(atEdge(gone.map((line) => line.step), color, gone.map(note), { legendgroup }));
+  }
+
   function curves(figure, focus) {
-    const traces = [], annotations = [];
+    const traces = [], gone = (line) => line.y.every((value) => value === null);
+    const since = (lines) => `not finite from step ${Math.min(...lines.map((line) => line.diverged ?? figure.x[line.x][0]))} on`;
     DATA.models.forEach((model, index) => {
       const lines = figure.lines.filter((line) => line.y && line.model === index);
+      const color = Theme.model(index), group = "m" + index;
+      worsts(figure.lines.filter((line) => !line.y && line.model === index && line.step !== null), model, color, group, traces);
       if (!lines.length) return;
-      const color = Theme.model(index), group = "m" + index, top = worst(lines);
+      const top = worst(lines);
       // A figure that is measured at a few steps only is nothing in between.
       const mode = figure.x.some((steps) => steps.length <= FEW) ? "lines+markers" : "lines";
       for (const line of lines) {
@@ -106,14 +122,17 @@ const Plots = (() => {
         const ends = steps.map((_, at) => at).filter((at) => line.y[at] !== null && line.y[at + 1] === null);
         if (ends.length) traces.push({ x: ends.map((at) => steps[at]), y: ends.map((at) => line.y[at]), mode: "markers", legendgroup: group, showlegend: false, marker: { symbol: line.diverged === null ? "circle-open" : "x-thin", size: line.diverged === null ? 7 : 9, color, line: { color, width: line.diverged === null ? 1 : 2 } }, hovertemplate: `${note(line)}<extra></extra>` });
       }
+      for (const line of lines.filter((line) => line.y[0] === null)) traces.push(atEdge([figure.x[line.x][0]], color, [note(line)], { legendgroup: group }));
       for (const band of figure.bands.filter((b) => b.model === index)) {
         const steps = figure.x[band.x], about = `${plain(model)}, median; shaded: ${plain(band.label)}`;
         traces.unshift(shading(band, steps, figure.log, color, group));
-        traces.push({ x: steps, y: band.median, mode, marker: { size: 7 }, legendgroup: group, name: plain(model) + ", median", line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
+        traces.push({ x: steps, y: band.median, mode, marker: { size: 7 }, legendgroup: group, name: `${plain(model)}, ${lines.every(gone) ? since(lines) : "median"}`, line: { color, width: 3.2 }, customdata: steps.map((_, i) => [figures(band.low[i]), figures(band.high[i])]), hovertemplate: `${about}<br>step %{x}: %{y:.3g}, from %{customdata[0]} to %{customdata[1]}<extra></extra>` });
       }
     });
     limits(figure, traces);
-    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(figure.unit, judgedAxis(figure)) }) };
+    const drawn = figure.lines.filter((line) => line.y);
+    const annotations = drawn.every(gone) ? [middle(since(drawn))] : [];
+    return { traces, layout: layout({ annotations, xaxis: axis("step"), yaxis: axis(figure.unit, judgedAxis(figure)), yaxis2: EDGE }) };
   }
 
   function points(figure, focus) {
@@ -129,6 +148,8 @@ const Plots = (() => {
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
       if (rings.length) traces.push({ x: rings.map(place), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
       traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + unseen, legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
+      const gone = lines.filter((line) => line.figure === null);
+      if (gone.length) traces.push(atEdge(gone.map(place), color, gone.map(note), { legendgroup: "m" + index }));
     });
     const limit = { x: [], y: [] };
     for (const label of labels) {
@@ -143,7 +164,8 @@ const Plots = (() => {
     traces.push({ ...limit, mode: "lines", name: hidden ? "limit 0, below the picture" : "limit", line: { color: Theme.color("--ink"), width: 1.6, dash: "dot" }, hovertemplate: "limit %{y:.3g}<extra></extra>" });
     const shown = labels.map((label) => plain(label.length > 16 ? label.slice(0, 15) + "…" : label));
     const x = axis("", { tickvals: labels.map((_, index) => index), ticktext: shown, showgrid: false, range: [-0.6, labels.length - 0.4] });
-    return { traces, layout: layout({ xaxis: x, yaxis: axis(figure.unit, judgedAxis(figure)) }) };
+    const annotations = figure.lines.length && figure.lines.every((line) => line.figure === null) ? [middle("no figure is finite")] : [];
+    return { traces, layout: layout({ annotations, xaxis: x, yaxis: axis(figure.unit, judgedAxis(figure)), yaxis2: EDGE }) };
   }
 
   function draw(element, made) {
