@@ -35,7 +35,7 @@ LOOKS: tuple[Look, ...] = (
     ),
     Look(
         "missing", "missing", "missing", "none",
-        "Collected but never reported: its worker died or was stopped.",
+        "Collected but never reported: its worker died, or the run was stopped.",
     ),
     Look(
         "regression", "regression", "regressions", "b3",
