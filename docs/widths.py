@@ -68,9 +68,7 @@ def main() -> None:
     """Print both."""
     made = plan.make(Options(models=("persistence",), protocols=("simulated",)))
     engine = Engine(Store(paths.cache() / "records"), torch.device("cpu"), made.simulations)
-    simulations = tuple(
-        {window.simulation.name: window.simulation for window in made.windows["simulated"]}.values()
-    )
+    simulations = made.kin("simulated", made.windows["simulated"][0].simulation)
     truth = Ensemble(tuple(engine.record(jobs.truth_job(simulation)) for simulation in simulations))
     for statistic in (series.ln_variance, series.ln_fluctuation_ratio):
         width = truth.width(statistic).value

@@ -161,8 +161,8 @@ def _table(one: Comparison, roomy: bool) -> Table:
     pieces = [f"{count} {name}," for row in rows for name, count in row.counts.items() if count]
     table.add_column("changes", overflow="fold", min_width=max(map(len, pieces), default=0))
     sides = (one.reference.label, one.other.label) if roomy else text.heads(one)
-    heads = dict(zip(("before", "after"), sides, strict=True))
-    heads |= dict(zip(("difference", "detectable"), LONG if roomy else SHORT, strict=True))
+    names = (*sides, *(LONG if roomy else SHORT))
+    heads = dict(zip(("before", "after", "difference", "detectable"), names, strict=True))
     for name, head in heads.items():
         numbers = [number for row in rows for number in _cell(row, name, roomy).split()]
         table.add_column(Text(head), overflow="fold", min_width=max(map(len, numbers), default=0))

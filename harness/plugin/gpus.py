@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from harness import paths
 from harness.plugin import session as sessions
 from harness.plugin.workers import is_worker
+from harness.report.text import counted
 
 LEASE = pytest.StashKey[FileLock]()
 
@@ -69,5 +70,5 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     workers, devices = getattr(config.option, "numprocesses", None) or 0, _wanted(config)
     if not devices or workers <= len(devices):
         return None
-    gpus = f"{len(devices)} GPU{'s' if len(devices) > 1 else ''}"
+    gpus = counted(len(devices), "GPU")
     return f"{workers} workers share {gpus} and the memory there; -n {len(devices)} for one each"

@@ -49,9 +49,9 @@ def _summarise(terminalreporter: pytest.TerminalReporter) -> None:
         console.print(Text(f"note: {note}"))
     _print_repaired(console, collector)
     _print_changes(console, collector)
-    if unusable := len(collector.run.unusable):
+    if unusable := collector.run.unusable:
         console.print(
-            f"{unusable} part{'s' if unusable > 1 else ''} of the data cannot be judged (see the "
+            f"{counted(len(unusable), 'part')} of the data cannot be judged (see the "
             "notes): red, unless --trajectories names what is to be judged"
         )
     if collector.run.missing:

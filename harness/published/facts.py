@@ -49,7 +49,7 @@ def of_run(run: Run) -> list[Facts]:
     return [_facts(run, trajectory) for trajectory in range(run.trajectories)]
 
 
-def _facts(run: Run, trajectory: int, at: int = AT) -> Facts:
+def _facts(run: Run, trajectory: int) -> Facts:
     variance = run.variance[trajectory]
     onset = [math.inf if step is None else float(step) for step in structure.onset(variance)]
     return Facts(
@@ -60,10 +60,10 @@ def _facts(run: Run, trajectory: int, at: int = AT) -> Facts:
         onset=dict(zip(MHD.channels, onset, strict=True)),
         rate=structure.growth_rate(variance),
         survival=min(onset),
-        div_b=float(run.div_b[trajectory, at]),
-        div_b_over_truth=float(run.div_b[trajectory, at] / run.truth_div_b[trajectory, at]),
-        vrmse=float(run.vrmse[trajectory, at]),
-        rms_b=float(np.sqrt(2 * run.energy_b[trajectory, at])),
+        div_b=float(run.div_b[trajectory, AT]),
+        div_b_over_truth=float(run.div_b[trajectory, AT] / run.truth_div_b[trajectory, AT]),
+        vrmse=float(run.vrmse[trajectory, AT]),
+        rms_b=float(np.sqrt(2 * run.energy_b[trajectory, AT])),
     )
 
 

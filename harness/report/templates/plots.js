@@ -143,12 +143,11 @@ const Plots = (() => {
     DATA.models.forEach((model, index) => {
       const lines = figure.lines.filter((line) => line.model === index);
       if (!lines.length) return;
-      const color = Theme.model(index), x = lines.map(place), lost = lines.filter((line) => line.figure === null).length, zero = figure.log ? lines.filter((line) => line.figure === 0).length : 0;
-      const unseen = (lost ? `, ${lost} not finite` : "") + (zero ? `, ${zero} at 0, below the picture` : "");
+      const color = Theme.model(index), x = lines.map(place), gone = lines.filter((line) => line.figure === null), zero = figure.log ? lines.filter((line) => line.figure === 0).length : 0;
+      const unseen = (gone.length ? `, ${gone.length} not finite` : "") + (zero ? `, ${zero} at 0, below the picture` : "");
       const rings = lines.filter((line) => line.baseline !== null && line.baseline !== undefined);
       if (rings.length) traces.push({ x: rings.map(place), y: rings.map((line) => line.baseline), mode: "markers", name: "baseline", showlegend: !traces.some((trace) => trace.name === "baseline"), legendgroup: "m" + index, marker: { symbol: "circle-open", size: 13, color, line: { width: 1 } }, hovertemplate: "baseline %{y:.3g}<extra></extra>" });
       traces.push({ x, y: lines.map((line) => line.figure), mode: "markers", name: plain(model) + unseen, legendgroup: "m" + index, marker: { size: lines.map((line) => (name(line) === focus ? 13 : 8)), color }, text: lines.map(note), hovertemplate: "%{y:.3g}<br>%{text}<extra></extra>" });
-      const gone = lines.filter((line) => line.figure === null);
       if (gone.length) traces.push(atEdge(gone.map(place), color, gone.map(note), { legendgroup: "m" + index }));
     });
     const limit = { x: [], y: [] };
